@@ -1,0 +1,55 @@
+/** The relay's commands. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { prepareSite, readSyncMap, sessionConfig, syncRole } from '@skooly-edge/sync-protocol';
+import { Command } from 'commander';
+import { Client } from 'pg';
+import { pino } from 'pino';
+import { readConfig, readDatabaseUrl } from './config/config.ts';
+import { readEnv } from './config/env.ts';
+import { enrol } from './enrol/enrol.ts';
+import { runRelay } from './relay.ts';
+
+export function buildCli(): Command {
+  const program = new Command('skooly-relay').description('The cloud side of Skooly Edge.');
+  program
+    .command('prepare')
+    .description('Make the cloud database ready: schema sync, role, publication, slot. May be run again.')
+    .requiredOption('--admin-url <url>', 'connection of a superuser')
+    .requiredOption('--sync-map <file>', 'the sync map')
+    .requiredOption('--password-file <file>', `password that the role ${syncRole} shall have`)
+    .action(async (options: { adminUrl: string; syncMap: string; passwordFile: string }) => {
+      const password = readFileSync(options.passwordFile, 'utf8').trim();
+      await prepareSite({ adminUrl: options.adminUrl, site: 'cloud', syncMap: readSyncMap(options.syncMap), password });
+    });
+  program
+    .command('enrol')
+    .description("Register a campus and write its box's token to a file.")
+    .requiredOption('--campus <id>', 'lower case, digits and hyphens')
+    .requiredOption('--token-file <file>', 'written with mode 600')
+    .action(async (options: { campus: string; tokenFile: string }) => {
+      const client = new Client(sessionConfig(readDatabaseUrl(readEnv()), { applicationName: 'skooly-relay enrol' }));
+      await client.connect();
+      try {
+        writeFileSync(options.tokenFile, `${await enrol(client, options.campus)}\n`, { mode: 0o600 });
+      } finally {
+        await client.end();
+      }
+    });
+  program
+    .command('serve')
+    .description('Run the relay until it is told to stop.')
+    .action(async () => {
+      const config = readConfig(readEnv());
+      const stop = new AbortController();
+      for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stop.abort());
+      await runRelay(config, pino({ level: config.logLevel }), stop.signal);
+    });
+  return program;
+}
+
+/** One sentence for a person; the stack only where somebody looks for a bug. */
+export function explain(error: unknown): string {
+  const { message = String(error), advice, code } = error as { message?: string; advice?: string; code?: string };
+  const first = code === 'ECONNREFUSED' ? 'The database does not accept connections.' : message;
+  return advice && !message.includes(advice) ? `${first} ${advice}` : first;
+}

@@ -1,0 +1,13 @@
+/** The only place that reads the process's environment. */
+export interface RelayEnv {
+  RELAY_DATABASE_URL?: string;
+  RELAY_LISTEN?: string;
+  RELAY_SYNC_MAP?: string;
+  RELAY_SIGNING_KEY_FILE?: string;
+  ELECTRIC_URL?: string;
+  LOG_LEVEL?: string;
+}
+
+export function readEnv(): RelayEnv {
+  return process.env as RelayEnv;
+}

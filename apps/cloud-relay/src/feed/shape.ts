@@ -1,0 +1,159 @@
+/**
+ * Serves a campus's feed as an Electric shape of one append-only table: the offset is the seq, so there is nothing to keep
+ * between requests.
+ *
+ * Electric's HTTP protocol: `offset=-1` begins with an empty snapshot; then the log in chunks; at its end `up-to-date`;
+ * then `live=true` requests that are held until something new is there.
+ */
+import type { Pool } from 'pg';
+import { RelayError } from '../errors.ts';
+import type { FeedSignals } from './feed-signals.ts';
+
+export interface ShapeRequest {
+  campus: string;
+  /** `-1`, `now`, or `<seq>_<n>`. */
+  offset: string;
+  handle?: string | undefined;
+  live: boolean;
+  cursor?: string | undefined;
+}
+
+export interface ShapeResponse {
+  status: 200 | 409;
+  headers: Record<string, string>;
+  messages: object[];
+}
+
+export interface ShapeOptions {
+  pool: Pool;
+  /** The cloud's epoch: with a new one every shape begins anew. */
+  epoch: string;
+  signals: FeedSignals;
+  /** How long a live request is held; Electric holds 20 s. */
+  liveHoldMs: number;
+}
+
+/** A chunk of the log ends at whichever comes first; a single larger row is still sent. */
+const maxChunkRows = 2_000;
+const maxChunkBytes = 4 * 1024 * 1024;
+
+const columns = ['campus', 'seq', 'stamp_epoch', 'stamp_seq', 'committed_at', 'body'] as const;
+type FeedColumns = Record<(typeof columns)[number], string>;
+
+const schema = JSON.stringify({
+  campus: { type: 'text', pk_index: 0, not_null: true },
+  seq: { type: 'int8', pk_index: 1, not_null: true },
+  stamp_epoch: { type: 'text', not_null: true },
+  stamp_seq: { type: 'int8', not_null: true },
+  committed_at: { type: 'int8', not_null: true },
+  body: { type: 'text', not_null: true },
+});
+
+/** A handle names one shape for ever: a campus's feed in one epoch of the cloud. */
+export function shapeHandle(epoch: string, campus: string): string {
+  return `${epoch}-${campus}`;
+}
+
+export function shapeOffset(seq: number): string {
+  return `${seq}_0`;
+}
+
+export async function serveShape(options: ShapeOptions, request: ShapeRequest, signal: AbortSignal): Promise<ShapeResponse> {
+  const handle = shapeHandle(options.epoch, request.campus);
+  if (request.offset !== '-1' && request.offset !== 'now' && request.handle !== handle) return mustRefetch(handle);
+  if (request.offset === '-1') return answer(handle, 0, [snapshotEnd()], request, false);
+  const head = await headSeq(options.pool, request.campus);
+  if (request.offset === 'now') return answer(handle, head, [upToDate(head)], request, true);
+  const after = parseOffset(request.offset);
+  if (after > head) return mustRefetch(`${handle}-${head}`);
+  return serveLog(options, request, handle, after, head, signal);
+}
+
+async function serveLog(
+  options: ShapeOptions,
+  request: ShapeRequest,
+  handle: string,
+  after: number,
+  head: number,
+  signal: AbortSignal,
+): Promise<ShapeResponse> {
+  if (request.live && after === head) {
+    await options.signals.wait(request.campus, options.liveHoldMs, signal, async () => {
+      return (await headSeq(options.pool, request.campus)) > after;
+    });
+  }
+  const rows = await readChunk(options.pool, request.campus, after);
+  const last = rows.length > 0 ? Number(rows.at(-1)?.seq) : after;
+  const complete = rows.length === 0 || last >= (await headSeq(options.pool, request.campus));
+  const messages: object[] = rows.map((row) => insertMessage(row));
+  if (complete) messages.push(upToDate(last));
+  return answer(handle, last, messages, request, complete);
+}
+
+async function readChunk(pool: Pool, campus: string, after: number): Promise<FeedColumns[]> {
+  const { rows } = await pool.query<FeedColumns>(
+    `SELECT ${columns.join(', ')} FROM (
+       SELECT *, sum(octet_length(body)) OVER (ORDER BY seq) - octet_length(body) AS bytes_before
+       FROM (SELECT * FROM sync.feed WHERE campus = $1 AND seq > $2 ORDER BY seq LIMIT ${maxChunkRows}) f
+     ) g WHERE bytes_before < ${maxChunkBytes} ORDER BY seq`,
+    [campus, after],
+  );
+  return rows;
+}
+
+async function headSeq(pool: Pool, campus: string): Promise<number> {
+  const { rows } = await pool.query<{ feed_seq: string }>('SELECT feed_seq FROM sync.follower WHERE campus = $1', [campus]);
+  if (!rows[0]) throw new RelayError('FEED_NOT_READY', `The feed of ${campus} has not begun yet.`);
+  return Number(rows[0].feed_seq);
+}
+
+function parseOffset(offset: string): number {
+  const match = /^(\d{1,15})_(\d+|inf)$/.exec(offset);
+  if (!match) throw new RelayError('REQUEST_INVALID', `offset ${JSON.stringify(offset)} is not -1, now or <seq>_<n>.`);
+  return Number(match[1]);
+}
+
+function answer(
+  handle: string,
+  seq: number,
+  messages: object[],
+  request: ShapeRequest,
+  complete: boolean,
+): ShapeResponse {
+  const headers: Record<string, string> = {
+    'electric-handle': handle,
+    'electric-offset': shapeOffset(seq),
+    'cache-control': 'private, no-store',
+  };
+  if (request.live) headers['electric-cursor'] = nextCursor(request.cursor);
+  else headers['electric-schema'] = schema;
+  if (complete) headers['electric-up-to-date'] = '';
+  return { status: 200, headers, messages };
+}
+
+/** Any value that differs from the last keeps caches from answering a live request with an old response. */
+function nextCursor(previous: string | undefined): string {
+  const number = Number(previous);
+  return String(Number.isSafeInteger(number) ? number + 1 : 1);
+}
+
+function mustRefetch(handle: string): ShapeResponse {
+  const headers = { 'electric-handle': handle, 'cache-control': 'private, no-store' };
+  return { status: 409, headers, messages: [{ headers: { control: 'must-refetch' } }] };
+}
+
+function insertMessage(row: FeedColumns): object {
+  return {
+    key: `"sync"."feed"/${JSON.stringify(row.campus)}/${JSON.stringify(row.seq)}`,
+    value: row,
+    headers: { operation: 'insert', relation: ['sync', 'feed'], lsn: row.seq, op_position: 0, last: true },
+  };
+}
+
+function upToDate(seq: number): object {
+  return { headers: { control: 'up-to-date', global_last_seen_lsn: String(seq) } };
+}
+
+function snapshotEnd(): object {
+  return { headers: { control: 'snapshot-end', xmin: '0', xmax: '0', xip_list: [] } };
+}

@@ -1,0 +1,64 @@
+/**
+ * Merges a group of transactions of one campus into the cloud's rows: load and lock every row once, merge change by change
+ * in memory, write the difference set by set. All of it or an error.
+ */
+import {
+  type Change,
+  merge,
+  questionsOfTime,
+  type Row,
+  RowImages,
+  type Table,
+  type Transaction,
+} from '@skooly-edge/sync-protocol';
+import type { ClientBase } from 'pg';
+import type { IngestContext } from './ingest.ts';
+import type { Outcome } from './outcome.ts';
+import { authorise, RefusedError } from './refusal.ts';
+import { RowHistory } from './row-history.ts';
+
+/** @throws RefusedError, ReferenceError, RowsMovedError, or Postgres's error: then nothing of the group counts. */
+export async function applyGroup(
+  client: ClientBase,
+  context: IngestContext,
+  transactions: readonly Transaction[],
+  outcome: Outcome,
+): Promise<void> {
+  const changes = transactions.flatMap((transaction) => transaction.changes);
+  for (const change of changes) {
+    if (!context.catalog.tables.has(change.table)) {
+      throw new RefusedError('forbidden', `${change.table} is not synced.`, change);
+    }
+  }
+  const images = new RowImages(client, context.catalog);
+  await images.load(changes);
+  const history = new RowHistory(client, context.campus, context.waitForFeed);
+  for (const transaction of transactions) {
+    for (const [index, change] of transaction.changes.entries()) {
+      const current = images.get(change.table, change.key);
+      const table = authorise(context.campus, images.table(change.table), change, current);
+      const result = await mergeChange(history, transaction, change, table, current);
+      if (result.row !== current) images.set(change.table, change.key, result.row);
+      if (result.conflict) {
+        await outcome.record(history, { transaction, index, change, table, current }, result.conflict);
+      }
+    }
+  }
+  await images.flush();
+}
+
+async function mergeChange(
+  history: RowHistory,
+  transaction: Transaction,
+  change: Change,
+  table: Table,
+  current: Row | null,
+) {
+  const newer = new Map<string | null, boolean>();
+  for (const column of questionsOfTime(change, current, table.rule)) {
+    const cloudAt = await history.changedAt(table, change.key, column, transaction.committedAt);
+    newer.set(column, transaction.committedAt > cloudAt);
+  }
+  const lastKnown = change.op === 'update' && !current ? await history.lastKnown(table, change.key) : null;
+  return merge({ change, current, rule: table.rule, campusIsNewer: (column) => newer.get(column) ?? false, lastKnown });
+}

@@ -1,0 +1,161 @@
+/**
+ * What applying a group leaves behind besides the rows: conflicts, and the corrections that bring the campus to what the
+ * cloud has. Written at the end of the commit, when every row stands as it will stay.
+ */
+import { createHash } from 'node:crypto';
+import {
+  type AppliedMessage,
+  appliedMessage,
+  type Change,
+  type Correction,
+  conflictTable,
+  insertRows,
+  keyOf,
+  type MergeConflict,
+  type Row,
+  readRows,
+  rowId,
+  type Table,
+  type Transaction,
+} from '@skooly-edge/sync-protocol';
+import type { ClientBase } from 'pg';
+import type { IngestContext } from './ingest.ts';
+import type { Refusal } from './refusal.ts';
+import type { RowHistory } from './row-history.ts';
+
+/** A change and where it stands in its transaction. */
+export interface ChangeInPlace {
+  transaction: Transaction;
+  index: number;
+  change: Change;
+  table: Table;
+  current: Row | null;
+}
+
+export class Outcome {
+  readonly #context: IngestContext;
+  readonly #conflictRows: Row[] = [];
+  readonly #dirty = new Map<string, { table: string; key: Row }>();
+
+  constructor(context: IngestContext) {
+    this.#context = context;
+  }
+
+  get conflicts(): number {
+    return this.#conflictRows.length;
+  }
+
+  add(other: Outcome): void {
+    this.#conflictRows.push(...other.#conflictRows);
+    for (const [id, row] of other.#dirty) this.#dirty.set(id, row);
+  }
+
+  /** The campus needs to be told the whole row as it stands at the end of this commit. */
+  correct(table: string, key: Row): void {
+    if (this.#context.catalog.tables.has(table)) this.#dirty.set(rowId(table, key), { table, key });
+  }
+
+  async record(history: RowHistory, place: ChangeInPlace, conflict: MergeConflict): Promise<void> {
+    const { change, table, current } = place;
+    const { by } = table.rule;
+    const cloudAt = await history.rowChangedAt(table, change.key);
+    this.correct(change.table, change.key);
+    this.#conflictRows.push({
+      ...this.#base(place.transaction, place.index, change),
+      kind: conflict.kind,
+      before: json(conflict.before),
+      campus_value: json(conflict.campus),
+      cloud_value: json(conflict.cloud),
+      result: json(conflict.result),
+      rule: json(conflict.rule),
+      detail: null,
+      status: conflict.open ? 'open' : 'settled',
+      cloud_at: cloudAt === null ? null : timestamp(cloudAt),
+      cloud_by: (by === null ? null : current?.[by]) ?? 'cloud',
+    });
+  }
+
+  /** A transaction that was parked: one entry for it, on the change that is to blame. */
+  async recordRefusal(transaction: Transaction, refusal: Refusal, current: Row | null): Promise<void> {
+    const change = refusal.change ?? transaction.changes[0];
+    if (!change) return;
+    this.#conflictRows.push({
+      ...this.#base(transaction, transaction.changes.indexOf(change), change),
+      kind: refusal.kind,
+      before: json(change.before),
+      campus_value: json(change.after),
+      cloud_value: json(current),
+      result: json(current),
+      rule: json({ '*': 'inbox' }),
+      detail: refusal.detail,
+      status: 'open',
+      cloud_at: null,
+      cloud_by: null,
+    });
+  }
+
+  /** @param seq The last transaction that this commit applies. */
+  async write(client: ClientBase, seq: number): Promise<void> {
+    const table = this.#context.catalog.tables.get(conflictTable) as Table;
+    if (this.#conflictRows.length > 0) {
+      await insertRows(client, table, Object.keys(this.#conflictRows[0] as Row), this.#conflictRows);
+      for (const row of this.#conflictRows) this.correct(conflictTable, keyOf(row, table.keyColumns));
+    }
+    const { campus, epoch } = this.#context;
+    const message: AppliedMessage = { campus, epoch, seq, corrections: await this.#corrections(client) };
+    await client.query('SELECT pg_logical_emit_message(true, $1, $2)', [appliedMessage, JSON.stringify(message)]);
+  }
+
+  async #corrections(client: ClientBase): Promise<Correction[]> {
+    const byTable = new Map<string, Row[]>();
+    for (const { table, key } of this.#dirty.values()) byTable.set(table, [...(byTable.get(table) ?? []), key]);
+    const corrections: Correction[] = [];
+    for (const [name, keys] of byTable) {
+      const table = this.#context.catalog.tables.get(name) as Table;
+      const rows = new Map<string, Row>();
+      for (const row of await readRows(client, table, keys)) rows.set(rowId(name, keyOf(row, table.keyColumns)), row);
+      for (const key of keys) corrections.push({ table: name, key, row: this.#visible(table, rows.get(rowId(name, key))) });
+    }
+    return corrections;
+  }
+
+  /** A row of another campus is no row to this one. */
+  #visible(table: Table, row: Row | undefined): Row | null {
+    const { scope } = table.rule;
+    return row && (scope === null || row[scope] === this.#context.campus) ? row : null;
+  }
+
+  #base(transaction: Transaction, index: number, change: Change): Row {
+    const { campus, epoch } = this.#context;
+    return {
+      id: conflictId(campus, epoch, transaction.seq, index),
+      campus,
+      table_name: change.table,
+      row_key: json(change.key),
+      campus_at: timestamp(transaction.committedAt),
+      campus_by: change.by ?? campus,
+      campus_epoch: epoch,
+      campus_seq: String(transaction.seq),
+      created_at: new Date().toISOString(),
+    };
+  }
+}
+
+/** The same change gives the same id however often it is applied. UUID version 8, RFC 9562. */
+function conflictId(campus: string, epoch: string, seq: number, index: number): string {
+  const hash = createHash('sha256').update(JSON.stringify([campus, epoch, seq, index])).digest();
+  hash[6] = ((hash[6] as number) & 0x0f) | 0x80;
+  hash[8] = ((hash[8] as number) & 0x3f) | 0x80;
+  const hex = hash.toString('hex', 0, 16);
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
+}
+
+function json(value: unknown): string | null {
+  return value === null ? null : JSON.stringify(value);
+}
+
+/** @param us Microseconds since 1970-01-01 UTC. */
+function timestamp(us: number): string {
+  const micros = String(us % 1_000_000).padStart(6, '0');
+  return `${new Date(Math.floor(us / 1_000_000) * 1000).toISOString().slice(0, 19)}.${micros}Z`;
+}

@@ -1,0 +1,94 @@
+/**
+ * Why a transaction cannot be applied: what this campus may not do, found before anything is written, and what the
+ * database's own rules refuse. A refused transaction is parked; any other error is the relay's own trouble.
+ */
+import { type Change, ReferenceError, type Row, rowId, type Table, type Transaction } from '@skooly-edge/sync-protocol';
+
+export type RefusalKind =
+  | 'forbidden'
+  | 'out_of_scope'
+  | 'column_unknown'
+  | 'unique_clash'
+  | 'parent_missing'
+  | 'delete_referenced'
+  | 'check_violated';
+
+export interface Refusal {
+  kind: RefusalKind;
+  /** One sentence for the person who looks at the inbox. */
+  detail: string;
+  /** The change that is to blame, where one is known. */
+  change?: Change;
+}
+
+export class RefusedError extends Error {
+  readonly refusal: Refusal;
+
+  constructor(kind: RefusalKind, detail: string, change: Change) {
+    super(detail);
+    this.name = 'RefusedError';
+    this.refusal = { kind, detail, change };
+  }
+}
+
+/** @throws RefusedError for a change that this campus may not make. */
+export function authorise(campus: string, table: Table | undefined, change: Change, current: Row | null): Table {
+  if (!table) throw new RefusedError('forbidden', `${change.table} is not synced.`, change);
+  const { rule } = table;
+  if (rule.direction === 'down') throw new RefusedError('forbidden', `A campus may not write ${change.table}.`, change);
+  checkColumns(table, change);
+  if (rule.appendOnly && change.op !== 'insert') {
+    throw new RefusedError('forbidden', `Rows of ${change.table} may be added, never changed or deleted.`, change);
+  }
+  checkScope(campus, rule.scope, change, current);
+  return table;
+}
+
+function checkColumns(table: Table, change: Change): void {
+  const written = { ...change.before, ...change.after };
+  const unknown = Object.keys(written).find((column) => !table.columns.has(column));
+  if (unknown !== undefined) {
+    throw new RefusedError('column_unknown', `${change.table} has no column ${unknown} in the cloud.`, change);
+  }
+  const keyFits =
+    Object.keys(change.key).length === table.keyColumns.length && table.keyColumns.every((column) => column in change.key);
+  if (!keyFits) {
+    throw new RefusedError('column_unknown', `The key of ${change.table} is (${table.keyColumns.join(', ')}).`, change);
+  }
+  const readOnly = table.rule.readOnlyColumns.find((column) => column in (change.after ?? {}));
+  if (readOnly !== undefined && change.op === 'update') {
+    throw new RefusedError('forbidden', `A campus may not write ${change.table}.${readOnly}.`, change);
+  }
+}
+
+/** Both the row as it stands and the row as it would become must belong to the campus. */
+function checkScope(campus: string, scope: string | null, change: Change, current: Row | null): void {
+  if (scope === null) return;
+  const owners = [current?.[scope], change.before?.[scope], change.after?.[scope]];
+  const foreign = owners.find((owner) => owner !== undefined && owner !== campus);
+  if (foreign !== undefined) {
+    throw new RefusedError('out_of_scope', `The row of ${change.table} does not belong to campus ${campus}.`, change);
+  }
+}
+
+/** @returns null for an error that says nothing about the transaction. */
+export function refusalOf(error: unknown): Refusal | null {
+  if (error instanceof RefusedError) return error.refusal;
+  if (error instanceof ReferenceError) return { kind: error.problem.kind, detail: `${error.message}.` };
+  const { code = '', message = '' } = error as { code?: string; message?: string };
+  if (code === '23505') return { kind: 'unique_clash', detail: `${message}.` };
+  if (code === '23503') return { kind: 'parent_missing', detail: `${message}.` };
+  // 23: other integrity constraints; 22: a value that the column's type does not take.
+  if (code.startsWith('23') || code.startsWith('22')) return { kind: 'check_violated', detail: `${message}.` };
+  return null;
+}
+
+/** @returns what a row of the transaction waits for, if any does. */
+export function touchesAny(transaction: Transaction, waiting: ReadonlyMap<string, string>): RefusalKind | undefined {
+  if (waiting.size === 0) return undefined;
+  for (const change of transaction.changes) {
+    const kind = waiting.get(rowId(change.table, change.key));
+    if (kind) return kind as RefusalKind;
+  }
+  return undefined;
+}

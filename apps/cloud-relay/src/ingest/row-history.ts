@@ -1,0 +1,79 @@
+/**
+ * When the cloud last changed a row, or a column of it, as far as one campus can see: the row's commit timestamp settles
+ * most questions, the campus's feed the rest. Asked only for conflicts.
+ */
+import { type Change, quoteTable, type Row, rowId, rowSource, type Table } from '@skooly-edge/sync-protocol';
+import type { ClientBase } from 'pg';
+
+export class RowHistory {
+  readonly #client: ClientBase;
+  readonly #campus: string;
+  readonly #waitForFeed: () => Promise<boolean>;
+  #feedIsCurrent: Promise<boolean> | null = null;
+
+  /** @param waitForFeed Whether the feed came to hold, in good time, every commit that had happened at the call. */
+  constructor(client: ClientBase, campus: string, waitForFeed: () => Promise<boolean>) {
+    this.#client = client;
+    this.#campus = campus;
+    this.#waitForFeed = waitForFeed;
+  }
+
+  /** Commit time of the row's last change in the cloud, microseconds since 1970; null when the row does not exist. */
+  async rowChangedAt(table: Table, key: Row): Promise<number | null> {
+    const source = rowSource(table, table.keyColumns, [key]);
+    const match = table.keyColumns.map((column) => `t."${column.replaceAll('"', '""')}" = s."${column.replaceAll('"', '""')}"`);
+    const { rows } = await this.#client.query<{ at: string | null }>({
+      text: `SELECT (extract(epoch FROM pg_xact_commit_timestamp(t.xmin)) * 1000000)::bigint AS at
+             FROM ${quoteTable(table.name)} t JOIN ${source.sql} ON ${match.join(' AND ')}`,
+      values: source.values,
+    });
+    return rows[0] ? Number(rows[0].at ?? 0) : null;
+  }
+
+  /**
+   * When the cloud last changed `column` (null: anything of the row): exact when that was after `since`, otherwise some
+   * time that is not after `since`.
+   */
+  async changedAt(table: Table, key: Row, column: string | null, since: number): Promise<number> {
+    const rowAt = await this.rowChangedAt(table, key);
+    if (rowAt !== null && rowAt <= since) return rowAt;
+    if (!(await this.#feedCaughtUp())) return rowAt ?? Number.MAX_SAFE_INTEGER;
+    for (const { change, committedAt } of await this.#feedChanges(table, key, since)) {
+      if (column === null || concerns(change, column)) return committedAt;
+    }
+    return Math.min(rowAt ?? since, since);
+  }
+
+  /** The row as it stood when the cloud deleted it; null when the feed does not tell. */
+  async lastKnown(table: Table, key: Row): Promise<Row | null> {
+    if (!(await this.#feedCaughtUp())) return null;
+    const [latest] = await this.#feedChanges(table, key, -1);
+    return latest?.change.op === 'delete' ? latest.change.before : null;
+  }
+
+  /** Changes of the row in the campus's feed after `since`, the latest first. */
+  async #feedChanges(table: Table, key: Row, since: number): Promise<{ change: Change; committedAt: number }[]> {
+    const id = rowId(table.name, key);
+    const { rows } = await this.#client.query<{ body: string; committed_at: string }>(
+      `SELECT body, committed_at FROM sync.feed
+       WHERE campus = $1 AND committed_at > $2 AND position($3 IN body) > 0 ORDER BY seq DESC`,
+      [this.#campus, since, JSON.stringify(Object.values(key)[0])],
+    );
+    return rows.flatMap(({ body, committed_at }) =>
+      (JSON.parse(body) as { changes: Change[] }).changes
+        .filter((change) => rowId(change.table, change.key) === id)
+        .reverse()
+        .map((change) => ({ change, committedAt: Number(committed_at) })),
+    );
+  }
+
+  /** Whether the feed holds every commit that had happened when this was first asked. The rows are locked since then. */
+  #feedCaughtUp(): Promise<boolean> {
+    this.#feedIsCurrent ??= this.#waitForFeed();
+    return this.#feedIsCurrent;
+  }
+}
+
+function concerns(change: Change, column: string): boolean {
+  return change.op !== 'update' || column in (change.after ?? {});
+}

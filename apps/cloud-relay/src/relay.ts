@@ -1,0 +1,49 @@
+/**
+ * The cloud side of the sync: joins the rooms in the order of the flow.
+ *
+ *   a campus pushes → ingest merges and commits → WAL → feed writer → sync.feed → shape → the campus pulls
+ */
+import { checkServer, readCatalog, readSite, sessionConfig } from '@skooly-edge/sync-protocol';
+import { Client, Pool } from 'pg';
+import type { Logger } from 'pino';
+import type { RelayConfig } from './config/config.ts';
+import { FeedSignals } from './feed/feed-signals.ts';
+import { FeedWriter } from './feed/feed-writer.ts';
+import { buildServer } from './http/server.ts';
+import { Ingest } from './ingest/ingest.ts';
+
+const liveHoldMs = 20_000;
+const maxIngestSessions = 4;
+const maxQueryConnections = 10;
+
+/** Runs until the signal aborts. @throws SyncError or ConfigError when it cannot start. */
+export async function runRelay(config: RelayConfig, logger: Logger, signal: AbortSignal): Promise<void> {
+  const { databaseUrl } = config;
+  const { epoch, catalog } = await inspectDatabase(config);
+  const pool = new Pool({ ...sessionConfig(databaseUrl, { applicationName: 'skooly-relay' }), max: maxQueryConnections });
+  pool.on('error', (error) => logger.warn({ err: error }, 'an idle database connection broke'));
+  const ingest = new Ingest({ databaseUrl, catalog, queries: pool, maxSessions: maxIngestSessions });
+  const signals = new FeedSignals(databaseUrl, logger);
+  const writer = new FeedWriter({ databaseUrl, catalog, logger });
+  const shape = { pool, epoch, signals, liveHoldMs };
+  const server = buildServer({ config, catalog, pool, ingest, shape, logger, now: () => new Date() });
+  await server.listen(config.listen);
+  logger.info({ ...config.listen, electric: config.electricUrl !== null }, 'relay listens');
+  signal.addEventListener('abort', () => server.server.closeAllConnections(), { once: true });
+  await Promise.all([writer.run(signal), signals.run(signal)]);
+  await server.close();
+  await ingest.close();
+  await pool.end();
+}
+
+async function inspectDatabase(config: RelayConfig) {
+  const client = new Client(sessionConfig(config.databaseUrl, { applicationName: 'skooly-relay start' }));
+  await client.connect();
+  try {
+    await checkServer(client);
+    const { epoch } = await readSite(client);
+    return { epoch, catalog: await readCatalog(client, config.syncMap) };
+  } finally {
+    await client.end();
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * Batches on the wire: a header line and one line per transaction, JSON, compressed with zstd.
+ * A batch is whole or refused: a decoder that meets one malformed line throws and returns nothing.
+ */
+import { promisify } from 'node:util';
+import { constants, zstdCompress, zstdDecompress } from 'node:zlib';
+import Type from 'typebox';
+import { Compile } from 'typebox/compile';
+import { SyncError } from '../errors.ts';
+import type { Transaction } from '../transaction/transaction.ts';
+
+export const protocolVersion = 1;
+
+/** A batch that decompresses to more than this is refused (a zstd bomb, or a sender without batch limits). */
+export const maxBatchBytes = 256 * 1024 * 1024;
+
+/** zstd level: 3 costs more than it saves against the time on the links that we have. */
+const compressionLevel = 1;
+
+const compress = promisify(zstdCompress);
+const decompress = promisify(zstdDecompress);
+
+export interface BatchHeader {
+  /** The sender's log epoch. */
+  epoch: string;
+}
+
+export interface Batch extends BatchHeader {
+  transactions: Transaction[];
+}
+
+const Header = Compile(
+  Type.Object({ v: Type.Literal(protocolVersion), epoch: Type.String({ minLength: 1, maxLength: 64 }) }),
+);
+const RowShape = Type.Record(Type.String(), Type.Union([Type.String(), Type.Null()]));
+const KeyShape = Type.Record(Type.String(), Type.String(), { minProperties: 1 });
+const changeBase = {
+  table: Type.String({ minLength: 3, maxLength: 130 }),
+  key: KeyShape,
+  by: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+};
+const ChangeShape = Type.Union([
+  Type.Object({ ...changeBase, op: Type.Literal('insert'), before: Type.Null(), after: RowShape }),
+  Type.Object({ ...changeBase, op: Type.Literal('update'), before: RowShape, after: RowShape }),
+  Type.Object({ ...changeBase, op: Type.Literal('delete'), before: RowShape, after: Type.Null() }),
+]);
+const TransactionLine = Compile(
+  Type.Object({
+    seq: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }),
+    committedAt: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
+    changes: Type.Array(ChangeShape),
+  }),
+);
+
+/** One transaction as a line of a batch. The sync log keeps this text, so that sending is concatenation. */
+export function encodeTransaction(transaction: Transaction): string {
+  return JSON.stringify(transaction);
+}
+
+/** @param lines Results of `encodeTransaction`, in order of seq. */
+export async function encodeBatch(header: BatchHeader, lines: readonly string[]): Promise<Buffer> {
+  const text = [JSON.stringify({ v: protocolVersion, epoch: header.epoch }), ...lines].join('\n');
+  return compress(Buffer.from(text), { params: { [constants.ZSTD_c_compressionLevel]: compressionLevel } });
+}
+
+/**
+ * @throws SyncError BATCH_MALFORMED for anything that `encodeBatch` could not have made, or seqs with a gap;
+ *   BATCH_TOO_LARGE beyond `maxBatchBytes`.
+ */
+export async function decodeBatch(body: Uint8Array): Promise<Batch> {
+  const lines = (await inflate(body)).split('\n');
+  const header = parseLine(lines[0] ?? '', 1);
+  if (!Header.Check(header)) throw malformed(1, 'is no header of a version that this side speaks');
+  const transactions: Transaction[] = [];
+  for (let index = 1; index < lines.length; index++) {
+    const transaction = parseLine(lines[index] ?? '', index + 1);
+    if (!TransactionLine.Check(transaction)) throw malformed(index + 1, 'is no transaction');
+    const previous = transactions.at(-1);
+    if (previous && transaction.seq !== previous.seq + 1) throw malformed(index + 1, 'does not follow the seq before it');
+    transactions.push(transaction as Transaction);
+  }
+  return { epoch: header.epoch, transactions };
+}
+
+async function inflate(body: Uint8Array): Promise<string> {
+  try {
+    return (await decompress(body, { maxOutputLength: maxBatchBytes })).toString('utf8');
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') {
+      throw new SyncError('BATCH_TOO_LARGE', `The batch holds more than ${maxBatchBytes} bytes.`, { cause });
+    }
+    throw new SyncError('BATCH_MALFORMED', 'The batch is not zstd-compressed data.', { cause });
+  }
+}
+
+function parseLine(line: string, number: number): unknown {
+  try {
+    return JSON.parse(line);
+  } catch (cause) {
+    throw malformed(number, 'is not JSON', cause);
+  }
+}
+
+function malformed(line: number, why: string, cause?: unknown): SyncError {
+  return new SyncError('BATCH_MALFORMED', `Line ${line} of the batch ${why}.`, { cause });
+}

@@ -1,0 +1,182 @@
+/**
+ * The authority's merge: three-way and per column. A column that still is as the campus saw it takes the campus's
+ * value; one that is already equal stays; anything else is a conflict, which the policy settles and which is
+ * recorded. Pure: what `newest` must know of the clock is handed in.
+ */
+import { type Policy, policyFor, type TableRule } from '../sync-map/sync-map.ts';
+import type { Change, Row, Value } from '../transaction/transaction.ts';
+
+export type MergeConflictKind =
+  | 'insert_exists'
+  | 'update_differs'
+  | 'update_missing'
+  | 'delete_differs'
+  | 'delete_missing';
+
+export interface MergeInput {
+  change: Change;
+  /** The authority's whole row; null when there is none. */
+  current: Row | null;
+  rule: TableRule;
+  /** Whether the campus's change is later than the authority's last change of this column; null names the whole row. */
+  campusIsNewer(column: string | null): boolean;
+  /** The row as the authority last had it, for an update of a row that it has deleted. */
+  lastKnown?: Row | null;
+}
+
+/** How one column, or one row, was settled. `open`: the cloud's value stands until a person decides. */
+export type Winner = 'campus' | 'cloud' | 'open';
+
+export interface ColumnConflict {
+  before: Value;
+  campus: Value;
+  cloud: Value;
+  policy: Policy;
+  winner: Winner;
+}
+
+export interface MergeConflict {
+  kind: MergeConflictKind;
+  /** The columns that clashed. For a conflict about a row's existence: what each side holds of it. */
+  before: Row | null;
+  campus: Row | null;
+  cloud: Row | null;
+  result: Row | null;
+  /** Column (or `*` for the row) → policy that settled it. */
+  rule: Record<string, Policy>;
+  open: boolean;
+}
+
+export interface MergeResult {
+  row: Row | null;
+  conflict: MergeConflict | null;
+}
+
+export function merge(input: MergeInput): MergeResult {
+  const { change, current } = input;
+  if (change.op === 'delete') return current ? mergeDelete(input, current) : deleteMissing(input);
+  if (current) return mergeColumns(input, current);
+  if (change.op === 'insert') return { row: { ...change.key, ...change.after }, conflict: null };
+  return updateMissing(input);
+}
+
+/** The columns (null: the row) for which `merge` will ask `campusIsNewer`. */
+export function questionsOfTime(change: Change, current: Row | null, rule: TableRule): (string | null)[] {
+  if (change.op === 'delete') {
+    const contested = current !== null && !holds(current, change.before);
+    return contested && policyFor(rule) === 'newest' ? [null] : [];
+  }
+  if (!current) return change.op === 'update' && policyFor(rule) === 'newest' ? [null] : [];
+  return contestedColumns(change, current).filter((column) => policyFor(rule, column) === 'newest');
+}
+
+function contestedColumns(change: Change, current: Row): string[] {
+  return Object.keys(change.after ?? {}).filter((column) => {
+    const value = change.after?.[column];
+    if (current[column] === value) return false;
+    return change.op === 'insert' || current[column] !== change.before?.[column];
+  });
+}
+
+function mergeColumns(input: MergeInput, current: Row): MergeResult {
+  const { change, rule } = input;
+  const contested = new Set(contestedColumns(change, current));
+  const row = { ...current };
+  const conflict = emptyConflict(change.op === 'insert' ? 'insert_exists' : 'update_differs');
+  for (const [column, value] of Object.entries(change.after ?? {})) {
+    if (!contested.has(column)) {
+      row[column] = value;
+      continue;
+    }
+    const policy = policyFor(rule, column);
+    const winner = settle(policy, () => input.campusIsNewer(column));
+    if (winner === 'campus') row[column] = value;
+    if (winner === 'open') conflict.open = true;
+    conflict.rule[column] = policy;
+    conflict.before = { ...conflict.before, [column]: change.before?.[column] ?? null };
+    conflict.campus = { ...conflict.campus, [column]: value };
+    conflict.cloud = { ...conflict.cloud, [column]: current[column] ?? null };
+    conflict.result = { ...conflict.result, [column]: row[column] ?? null };
+  }
+  if (change.op === 'insert') conflict.before = null;
+  return { row, conflict: contested.size > 0 ? conflict : null };
+}
+
+function mergeDelete(input: MergeInput, current: Row): MergeResult {
+  const { change, rule } = input;
+  if (holds(current, change.before)) return { row: null, conflict: null };
+  const policy = policyFor(rule);
+  const winner = settle(policy, () => input.campusIsNewer(null));
+  const row = winner === 'campus' ? null : current;
+  return {
+    row,
+    conflict: {
+      kind: 'delete_differs',
+      before: change.before,
+      campus: null,
+      cloud: current,
+      result: row,
+      rule: { '*': policy },
+      open: winner === 'open',
+    },
+  };
+}
+
+function deleteMissing({ change, rule }: MergeInput): MergeResult {
+  return {
+    row: null,
+    conflict: {
+      kind: 'delete_missing',
+      before: change.before,
+      campus: null,
+      cloud: null,
+      result: null,
+      rule: { '*': policyFor(rule) },
+      open: false,
+    },
+  };
+}
+
+/** The campus changed a row that the authority deleted: it comes back only as a whole, never as a torso. */
+function updateMissing(input: MergeInput): MergeResult {
+  const { change, rule, lastKnown } = input;
+  const policy = policyFor(rule);
+  const wanted = settle(policy, () => input.campusIsNewer(null));
+  const restorable = lastKnown !== null && lastKnown !== undefined;
+  const winner: Winner = wanted === 'campus' && !restorable ? 'open' : wanted;
+  const row = winner === 'campus' ? { ...lastKnown, ...change.after } : null;
+  return {
+    row,
+    conflict: {
+      kind: 'update_missing',
+      before: change.before,
+      campus: change.after,
+      cloud: null,
+      result: row,
+      rule: { '*': policy },
+      open: winner === 'open',
+    },
+  };
+}
+
+function settle(policy: Policy, campusIsNewer: () => boolean): Winner {
+  switch (policy) {
+    case 'campus':
+      return 'campus';
+    case 'cloud':
+      return 'cloud';
+    case 'newest':
+      return campusIsNewer() ? 'campus' : 'cloud';
+    case 'inbox':
+      return 'open';
+  }
+}
+
+/** Whether `row` still has every value that `before` names. */
+function holds(row: Row, before: Row | null): boolean {
+  return Object.entries(before ?? {}).every(([column, value]) => (row[column] ?? null) === value);
+}
+
+function emptyConflict(kind: MergeConflictKind): MergeConflict {
+  return { kind, before: {}, campus: {}, cloud: {}, result: {}, rule: {}, open: false };
+}

@@ -1,0 +1,267 @@
+/**
+ * Capture turns a site's WAL into ordered transactions and hands them to a sink.
+ *
+ * In this order: read the slot, put transactions together, hand over a batch, wait until the sink has made it durable,
+ * only then confirm its LSN to Postgres. After a crash Postgres sends again what was not confirmed; the sink
+ * recognises by LSN what it already has.
+ *
+ * It does not promise that a transaction is handed over only once, nor that the slot still exists: a slot that is
+ * gone is an error with a name, since changes may have been missed.
+ */
+import { Client } from 'pg';
+import { LogicalReplicationService } from 'pg-logical-replication';
+import { SyncError } from '../../errors.ts';
+import { markMessage } from '../messages.ts';
+import { databaseName, publicationName, replicationName, sessionConfig } from '../session.ts';
+import { Assembler, type AssemblerOptions, type CapturedTransaction } from './assembler.ts';
+import { formatLsn, type Lsn, type Message, PgoutputDecoder, parseLsn } from './pgoutput.ts';
+
+export interface CaptureSink {
+  /**
+   * Makes the transactions durable before it returns. Called with batches in commit order, never twice at once;
+   * after a restart it may be given transactions that it already has. If it throws, capture stops with that error and
+   * nothing of the batch is confirmed.
+   */
+  append(transactions: CapturedTransaction[]): Promise<void> | void;
+}
+
+export interface CaptureOptions extends AssemblerOptions {
+  connectionString: string;
+  sink: CaptureSink;
+  applicationName: string;
+}
+
+/** A batch is handed over when it holds this many changes, or when the stream has nothing more at hand. */
+const maxBatchChanges = 5_000;
+
+/** How often Postgres hears from us when there is nothing to confirm (its wal_sender_timeout is 60 s). */
+const statusIntervalMs = 10_000;
+
+export class Capture {
+  readonly #options: CaptureOptions;
+  readonly #slot: string;
+  #durable: Lsn = 0;
+  #waiters: { lsn: Lsn; resolve: () => void }[] = [];
+
+  constructor(options: CaptureOptions) {
+    this.#options = options;
+    this.#slot = replicationName(databaseName(options.connectionString), 'slot');
+  }
+
+  /** Everything that committed before this position is in the sink. */
+  get durable(): Lsn {
+    return this.#durable;
+  }
+
+  /**
+   * Reads until the signal aborts (returns) or the stream fails (throws). May be called again after it ended.
+   *
+   * @throws SyncError SLOT_MISSING, CAPTURE_STOPPED.
+   */
+  async run(signal: AbortSignal): Promise<void> {
+    const start = await this.#slotPosition();
+    const session = new CaptureSession(this.#options, (lsn) => this.#advance(lsn));
+    await session.run(this.#slot, start, signal);
+  }
+
+  /**
+   * Resolves when everything that had committed before this call is in the sink: it commits a marker of its own
+   * and waits until capture has passed it.
+   *
+   * @param client Any connection to the same database, outside the transaction that waits.
+   */
+  async passed(client: Pick<Client, 'query'>, signal?: AbortSignal): Promise<void> {
+    const { rows } = await client.query('SELECT pg_logical_emit_message(true, $1, $2) AS lsn', [markMessage, '']);
+    const lsn = parseLsn(rows[0].lsn);
+    if (this.#durable > lsn) return;
+    await new Promise<void>((resolve, reject) => {
+      const waiter = { lsn, resolve };
+      this.#waiters.push(waiter);
+      signal?.addEventListener('abort', () => {
+        this.#waiters = this.#waiters.filter((other) => other !== waiter);
+        reject(signal.reason);
+      });
+    });
+  }
+
+  #advance(lsn: Lsn): void {
+    if (lsn <= this.#durable) return;
+    this.#durable = lsn;
+    const due = this.#waiters.filter((waiter) => waiter.lsn < lsn);
+    if (due.length === 0) return;
+    this.#waiters = this.#waiters.filter((waiter) => waiter.lsn >= lsn);
+    for (const waiter of due) waiter.resolve();
+  }
+
+  async #slotPosition(): Promise<string> {
+    const client = new Client(sessionConfig(this.#options.connectionString, this.#options));
+    await client.connect();
+    try {
+      const { rows } = await client.query(
+        'SELECT confirmed_flush_lsn AS lsn FROM pg_replication_slots WHERE slot_name = $1 AND wal_status <> $2',
+        [this.#slot, 'lost'],
+      );
+      if (rows.length === 0) throw new SyncError('SLOT_MISSING', `Postgres has no usable replication slot ${this.#slot}.`);
+      return rows[0].lsn;
+    } finally {
+      await client.end();
+    }
+  }
+}
+
+/** One connection's worth of capture. */
+class CaptureSession {
+  readonly #options: CaptureOptions;
+  readonly #onDurable: (lsn: Lsn) => void;
+  readonly #assembler: Assembler;
+  readonly #service: LogicalReplicationService;
+  #batch: CapturedTransaction[] = [];
+  #batchChanges = 0;
+  #inTransaction = false;
+  readonly #plugin = new TextPlugin();
+  #processed = 0;
+  #flushing: Promise<void> | null = null;
+  #flushScheduled = false;
+  #confirmed: Lsn = 0;
+  #failure: unknown = null;
+
+  constructor(options: CaptureOptions, onDurable: (lsn: Lsn) => void) {
+    this.#options = options;
+    this.#onDurable = onDurable;
+    this.#assembler = new Assembler(options);
+    // The service's own timer would confirm what it has received, not what is durable: it is switched off.
+    this.#service = new LogicalReplicationService(sessionConfig(options.connectionString, options), {
+      acknowledge: { auto: false, timeoutSeconds: 0 },
+      flowControl: { enabled: true },
+    });
+  }
+
+  async run(slot: string, start: string, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    this.#confirmed = parseLsn(start);
+    this.#service.on('data', (_lsn: string, received: Received) => this.#receive(received));
+    this.#service.on('heartbeat', (lsn: string, _time: number, respond: boolean) => this.#heartbeat(parseLsn(lsn), respond));
+    this.#service.on('error', (error: unknown) => this.#fail(error));
+    const stop = () => void this.#service.stop();
+    signal.addEventListener('abort', stop);
+    const status = setInterval(() => this.#confirm(this.#confirmed), statusIntervalMs);
+    try {
+      await this.#service.subscribe(this.#plugin, slot, start);
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      clearInterval(status);
+      signal.removeEventListener('abort', stop);
+      await this.#flushing?.catch(() => {});
+      await this.#service.destroy();
+    }
+    if (signal.aborted) return;
+    throw new SyncError('CAPTURE_STOPPED', `Capture stopped: ${describe(this.#failure)}.`, { cause: this.#failure });
+  }
+
+  #receive(message: Received): Promise<void> | undefined {
+    this.#processed++;
+    if (this.#failure) return;
+    try {
+      if (message.tag === 'undecodable') throw message.error;
+      if (message.tag === 'begin') this.#inTransaction = true;
+      const transaction = this.#assembler.add(message);
+      if (!transaction) return;
+      this.#inTransaction = false;
+      this.#batch.push(transaction);
+      this.#batchChanges += transaction.changes.length;
+    } catch (error) {
+      this.#fail(error);
+      return;
+    }
+    if (this.#batchChanges >= maxBatchChanges) return this.#flush();
+    this.#scheduleFlush();
+  }
+
+  /** Hands the batch over once the messages at hand have been read: many small transactions share one fsync. */
+  #scheduleFlush(): void {
+    if (this.#flushScheduled) return;
+    this.#flushScheduled = true;
+    setImmediate(() => {
+      this.#flushScheduled = false;
+      void this.#flush();
+    });
+  }
+
+  #flush(): Promise<void> {
+    this.#flushing ??= this.#drain().finally(() => {
+      this.#flushing = null;
+    });
+    return this.#flushing;
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#batch.length > 0 && !this.#failure) {
+      const batch = this.#batch;
+      this.#batch = [];
+      this.#batchChanges = 0;
+      try {
+        await this.#options.sink.append(batch);
+      } catch (error) {
+        this.#fail(error);
+        return;
+      }
+      const last = batch.at(-1);
+      if (last) this.#confirm(last.endLsn);
+    }
+  }
+
+  /** What Postgres has decoded up to here concerned nobody, unless something is still on its way to the sink. */
+  #heartbeat(walEnd: Lsn, respond: boolean): void {
+    if (this.#failure) return;
+    const queued = this.#plugin.received - this.#processed;
+    const idle = queued === 0 && this.#batch.length === 0 && !this.#flushing && !this.#inTransaction;
+    if (idle && walEnd > this.#confirmed) this.#confirm(walEnd);
+    else if (respond) this.#confirm(this.#confirmed);
+  }
+
+  #confirm(lsn: Lsn): void {
+    if (this.#failure) return;
+    this.#confirmed = Math.max(this.#confirmed, lsn);
+    this.#onDurable(this.#confirmed);
+    // The service confirms one byte more than it is told. That byte can be the start of the next commit, which
+    // Postgres would then skip after a reconnect.
+    void this.#service.acknowledge(formatLsn(this.#confirmed - 1));
+  }
+
+  #fail(error: unknown): void {
+    if (this.#failure) return;
+    this.#failure = error ?? new Error('the connection ended');
+    void this.#service.stop().catch(() => {});
+  }
+}
+
+type Received = Message | { tag: 'undecodable'; error: unknown };
+
+/** The service's idea of a plugin; decodes with every value kept as text. */
+class TextPlugin {
+  readonly name = 'pgoutput';
+  readonly options = undefined;
+  readonly #decoder = new PgoutputDecoder();
+  /** Messages received so far; the service queues them before they are processed. */
+  received = 0;
+
+  start(client: Client, slot: string, lsn: string): Promise<unknown> {
+    return client.query(
+      `START_REPLICATION SLOT "${slot}" LOGICAL ${lsn} (proto_version '1', publication_names '${publicationName}', messages 'true')`,
+    );
+  }
+
+  parse(buffer: Buffer): Received {
+    this.received++;
+    try {
+      return this.#decoder.decode(buffer);
+    } catch (error) {
+      return { tag: 'undecodable', error };
+    }
+  }
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? error.message : 'the connection ended';
+}

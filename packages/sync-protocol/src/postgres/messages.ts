@@ -1,0 +1,22 @@
+/**
+ * Logical messages that the engine writes into its own transactions: how capture learns, in WAL order, what no row says.
+ * Defined in PROTOCOL.md, "Messages in the WAL".
+ */
+import type { Correction } from '../transaction/transaction.ts';
+
+/** A campus was enrolled: every later commit is in its feed, none before. Content: `{campus}`. */
+export const enrolledMessage = 'skooly_edge.enrolled';
+
+/** What a commit of the cloud applied of a campus's log, and what the campus has to be told. Content: AppliedMessage. */
+export const appliedMessage = 'skooly_edge.applied';
+
+/** Changes nothing; whoever commits it waits until capture has passed it. No content. */
+export const markMessage = 'skooly_edge.mark';
+
+export interface AppliedMessage {
+  campus: string;
+  epoch: string;
+  /** The last transaction of the campus that this commit applied: the stamp of every later feed entry. */
+  seq: number;
+  corrections: Correction[];
+}

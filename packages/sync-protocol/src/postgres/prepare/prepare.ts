@@ -1,0 +1,141 @@
+/**
+ * Makes a database ready for the engine, with an administrator's connection: the schema `sync`, a role that may do
+ * just what the engine does, the publication, REPLICA IDENTITY FULL on every synced table, replication origins, and the
+ * slot. May run again at any time; it changes only what is missing, and is how a new synced table is taken in.
+ */
+import { randomUUID } from 'node:crypto';
+import { Client, type ClientBase, escapeLiteral } from 'pg';
+import { SyncError } from '../../errors.ts';
+import { conflictTable, type SyncMap } from '../../sync-map/sync-map.ts';
+import { readCatalog } from '../apply/catalog.ts';
+import { originNames } from '../apply/origin.ts';
+import {
+  databaseName,
+  publicationName,
+  quoteName,
+  quoteTable,
+  replicationName,
+  sessionConfig,
+} from '../session.ts';
+import { siteSchema } from './schema.ts';
+
+/** The role that the engine's daemons use. */
+export const syncRole = 'skooly_sync';
+
+const minimumVersion = 150_000;
+
+export interface PrepareOptions {
+  /** A connection of a superuser of this database. */
+  adminUrl: string;
+  /** `cloud`, or the campus's id. */
+  site: string;
+  syncMap: SyncMap;
+  /** Password that `skooly_sync` shall have. */
+  password: string;
+}
+
+/** @throws SyncError POSTGRES_VERSION, WAL_LEVEL, COMMIT_TIMESTAMPS or SCHEMA_MISMATCH; nothing is changed then. */
+export async function prepareSite(options: PrepareOptions): Promise<void> {
+  const database = databaseName(options.adminUrl);
+  const client = new Client(sessionConfig(options.adminUrl, { applicationName: 'skooly-edge prepare' }));
+  await client.connect();
+  try {
+    await checkServer(client);
+    await client.query('BEGIN');
+    await client.query(siteSchema(options.site));
+    await client.query('INSERT INTO sync.site (site, epoch) VALUES ($1, $2) ON CONFLICT DO NOTHING', [
+      options.site,
+      randomUUID(),
+    ]);
+    await readCatalog(client, options.syncMap);
+    await prepareRole(client, database, options);
+    await preparePublication(client, options.syncMap);
+    await client.query('COMMIT');
+    await prepareOrigins(client, database);
+    await prepareSlot(client, database);
+  } finally {
+    await client.end();
+  }
+}
+
+/** Settings without which capture cannot work; also checked when a daemon starts. */
+export async function checkServer(client: ClientBase): Promise<void> {
+  const { rows } = await client.query<Record<string, string>>(
+    `SELECT current_setting('server_version_num') AS version, current_setting('wal_level') AS wal_level,
+            current_setting('track_commit_timestamp') AS commit_timestamps`,
+  );
+  const server = rows[0] ?? {};
+  if (Number(server.version) < minimumVersion) {
+    throw new SyncError('POSTGRES_VERSION', `Postgres is version ${server.version}; 15 or later is needed.`);
+  }
+  if (server.wal_level !== 'logical') {
+    throw new SyncError('WAL_LEVEL', `Postgres runs with wal_level=${server.wal_level}; logical is needed.`);
+  }
+  if (server.commit_timestamps !== 'on') {
+    throw new SyncError('COMMIT_TIMESTAMPS', 'Postgres runs with track_commit_timestamp=off; on is needed.');
+  }
+}
+
+async function prepareRole(client: ClientBase, database: string, options: PrepareOptions): Promise<void> {
+  const role = quoteName(syncRole);
+  const { rowCount } = await client.query('SELECT FROM pg_roles WHERE rolname = $1', [syncRole]);
+  const verb = rowCount === 0 ? 'CREATE' : 'ALTER';
+  await client.query(`${verb} ROLE ${role} LOGIN REPLICATION BYPASSRLS PASSWORD ${escapeLiteral(options.password)}`);
+  const tables = [...options.syncMap.tables.keys()];
+  const schemas = new Set(tables.map((table) => table.slice(0, table.indexOf('.'))));
+  const functions = [
+    'pg_replication_origin_create(text)',
+    'pg_replication_origin_oid(text)',
+    'pg_replication_origin_session_setup(text)',
+    'pg_replication_origin_session_reset()',
+    'pg_replication_origin_xact_setup(pg_lsn, timestamptz)',
+  ];
+  await client.query(`
+    GRANT CONNECT ON DATABASE ${quoteName(database)} TO ${role};
+    GRANT USAGE ON SCHEMA sync, ${[...schemas].map(quoteName).join(', ')} TO ${role};
+    GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA sync TO ${role};
+    GRANT SELECT, INSERT, UPDATE, DELETE ON ${tables.map(quoteTable).join(', ')} TO ${role};
+    GRANT SET ON PARAMETER session_replication_role, deadlock_timeout TO ${role};
+    ${functions.map((name) => `GRANT EXECUTE ON FUNCTION ${name} TO ${role};`).join('\n')}`);
+}
+
+async function preparePublication(client: ClientBase, syncMap: SyncMap): Promise<void> {
+  const tables = [...syncMap.tables.keys()];
+  const { rowCount } = await client.query('SELECT FROM pg_publication WHERE pubname = $1', [publicationName]);
+  const list = tables.map(quoteTable).join(', ');
+  await client.query(
+    rowCount === 0
+      ? `CREATE PUBLICATION ${publicationName} FOR TABLE ${list} WITH (publish = 'insert, update, delete')`
+      : `ALTER PUBLICATION ${publicationName} SET TABLE ${list}`,
+  );
+  for (const table of tables) {
+    const identity = await client.query('SELECT relreplident FROM pg_class WHERE oid = $1::regclass', [quoteTable(table)]);
+    if (identity.rows[0]?.relreplident !== 'f') await client.query(`ALTER TABLE ${quoteTable(table)} REPLICA IDENTITY FULL`);
+  }
+}
+
+async function prepareOrigins(client: ClientBase, database: string): Promise<void> {
+  for (const name of originNames(database)) {
+    const { rows } = await client.query('SELECT pg_replication_origin_oid($1) AS oid', [name]);
+    if (rows[0]?.oid === null) await client.query('SELECT pg_replication_origin_create($1)', [name]);
+  }
+}
+
+/** In a transaction that has written nothing, as logical slots demand. */
+async function prepareSlot(client: ClientBase, database: string): Promise<void> {
+  const slot = replicationName(database, 'slot');
+  const { rowCount } = await client.query('SELECT FROM pg_replication_slots WHERE slot_name = $1', [slot]);
+  if (rowCount === 0) await client.query("SELECT pg_create_logical_replication_slot($1, 'pgoutput')", [slot]);
+}
+
+/** @throws SyncError NOT_PREPARED */
+export async function readSite(client: ClientBase): Promise<{ site: string; epoch: string }> {
+  try {
+    const { rows } = await client.query<{ site: string; epoch: string }>('SELECT site, epoch FROM sync.site');
+    if (rows[0]) return rows[0];
+  } catch (cause) {
+    if ((cause as { code?: string }).code !== '42P01' && (cause as { code?: string }).code !== '3F000') throw cause;
+    throw new SyncError('NOT_PREPARED', 'The database has no schema sync.', { cause });
+  }
+  throw new SyncError('NOT_PREPARED', `The table sync.site is empty (${conflictTable} has no site to belong to).`);
+}

@@ -1,0 +1,144 @@
+/**
+ * The engine's own tables, in the schema `sync` of each site. Applied by `prepare`, which may run any number of times.
+ */
+
+/** What both sites have. */
+const commonSchema = `
+CREATE SCHEMA IF NOT EXISTS sync;
+
+CREATE TABLE IF NOT EXISTS sync.site (
+  only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+  site text NOT NULL,
+  epoch text NOT NULL,
+  created_at timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE TABLE IF NOT EXISTS sync.conflict (
+  id uuid PRIMARY KEY,
+  campus text NOT NULL,
+  kind text NOT NULL,
+  table_name text NOT NULL,
+  row_key jsonb NOT NULL,
+  before jsonb,
+  campus_value jsonb,
+  cloud_value jsonb,
+  result jsonb,
+  rule jsonb NOT NULL,
+  detail text,
+  status text NOT NULL CHECK (status IN ('open', 'settled', 'decided')),
+  campus_at timestamptz NOT NULL,
+  cloud_at timestamptz,
+  campus_by text,
+  cloud_by text,
+  campus_epoch text NOT NULL,
+  campus_seq bigint NOT NULL,
+  created_at timestamptz NOT NULL,
+  decided_at timestamptz,
+  decided_by text,
+  decision jsonb
+);
+CREATE INDEX IF NOT EXISTS conflict_open ON sync.conflict (campus) WHERE status = 'open';
+`;
+
+const cloudSchema = `
+CREATE TABLE IF NOT EXISTS sync.campus (
+  campus text PRIMARY KEY,
+  token_sha256 bytea NOT NULL,
+  enrolled_at timestamptz NOT NULL DEFAULT now(),
+  revoked_at timestamptz
+);
+
+-- The last transaction of each campus that is applied here; moves in the same transaction as the data.
+CREATE TABLE IF NOT EXISTS sync.cursor (
+  campus text NOT NULL,
+  epoch text NOT NULL,
+  seq bigint NOT NULL,
+  moved_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (campus, epoch)
+);
+
+-- Transactions that could not be applied, and the rows that wait with them.
+CREATE TABLE IF NOT EXISTS sync.parked (
+  campus text NOT NULL,
+  epoch text NOT NULL,
+  seq bigint NOT NULL,
+  kind text NOT NULL,
+  detail text NOT NULL,
+  body text NOT NULL,
+  parked_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (campus, epoch, seq)
+);
+CREATE TABLE IF NOT EXISTS sync.parked_row (
+  campus text NOT NULL,
+  epoch text NOT NULL,
+  seq bigint NOT NULL,
+  row_id text NOT NULL,
+  PRIMARY KEY (campus, row_id, epoch, seq),
+  FOREIGN KEY (campus, epoch, seq) REFERENCES sync.parked ON DELETE CASCADE
+);
+
+-- What each campus has to read, written by the one relay that holds the advisory lock.
+CREATE TABLE IF NOT EXISTS sync.feed (
+  campus text NOT NULL,
+  seq bigint NOT NULL,
+  stamp_epoch text NOT NULL,
+  stamp_seq bigint NOT NULL,
+  committed_at bigint NOT NULL,
+  body text NOT NULL,
+  PRIMARY KEY (campus, seq)
+);
+ALTER TABLE sync.feed REPLICA IDENTITY FULL;
+
+-- How far the feed is written: the WAL position, and per campus the last seq and stamp.
+CREATE TABLE IF NOT EXISTS sync.feed_position (
+  only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+  lsn bigint NOT NULL
+);
+CREATE TABLE IF NOT EXISTS sync.follower (
+  campus text PRIMARY KEY,
+  feed_seq bigint NOT NULL,
+  stamp_epoch text NOT NULL,
+  stamp_seq bigint NOT NULL
+);
+INSERT INTO sync.feed_position (lsn) VALUES (0) ON CONFLICT DO NOTHING;
+`;
+
+const campusSchema = `
+-- The last entry of the cloud's feed that is applied here; moves in the same transaction as the data.
+CREATE TABLE IF NOT EXISTS sync.cursor (
+  only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+  epoch text NOT NULL,
+  seq bigint NOT NULL,
+  stamp_epoch text NOT NULL DEFAULT '',
+  stamp_seq bigint NOT NULL DEFAULT 0,
+  shape_handle text,
+  shape_offset text,
+  -- The feed position at which the first copy becomes consistent.
+  seeded_until bigint NOT NULL,
+  moved_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- Entries of the feed that wait until this campus's own pending rows are judged.
+CREATE TABLE IF NOT EXISTS sync.parked_entry (
+  seq bigint PRIMARY KEY,
+  body text NOT NULL,
+  kind text NOT NULL,
+  detail text NOT NULL,
+  parked_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- How far the first copy of the cloud's rows has come.
+CREATE TABLE IF NOT EXISTS sync.seed (
+  only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+  epoch text NOT NULL,
+  feed_seq bigint NOT NULL,
+  table_name text,
+  after_key jsonb,
+  rows_done bigint NOT NULL DEFAULT 0,
+  tables_done text[] NOT NULL DEFAULT '{}'
+);
+`;
+
+export function siteSchema(site: string): string {
+  return commonSchema + (site === 'cloud' ? cloudSchema : campusSchema);
+}

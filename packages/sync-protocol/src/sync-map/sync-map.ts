@@ -1,0 +1,131 @@
+/**
+ * The sync map says what is synced and how conflicts are settled: data, not code. One JSON file per database,
+ * read once at start, refused with one sentence that names the field.
+ */
+import { readFileSync } from 'node:fs';
+import Type from 'typebox';
+import { Value } from 'typebox/value';
+import { SyncError } from '../errors.ts';
+
+const PolicyName = Type.Union([
+  Type.Literal('newest'),
+  Type.Literal('cloud'),
+  Type.Literal('campus'),
+  Type.Literal('inbox'),
+]);
+
+/** How a conflict is settled. `inbox`: the cloud's value stands for now, a person decides. */
+export type Policy = Type.Static<typeof PolicyName>;
+
+const TableEntry = Type.Object(
+  {
+    scope: Type.Union([Type.String({ minLength: 1 }), Type.Null()]),
+    direction: Type.Optional(Type.Union([Type.Literal('both'), Type.Literal('down')])),
+    policy: PolicyName,
+    columns: Type.Optional(Type.Record(Type.String(), PolicyName)),
+    appendOnly: Type.Optional(Type.Boolean()),
+    readOnlyColumns: Type.Optional(Type.Array(Type.String())),
+    unique: Type.Optional(Type.Record(Type.String(), Type.Literal('inbox'))),
+    by: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+  },
+  { additionalProperties: false },
+);
+
+const SyncMapFile = Type.Object(
+  {
+    version: Type.Literal(1),
+    database: Type.String({ minLength: 1 }),
+    tables: Type.Record(Type.String(), TableEntry),
+  },
+  { additionalProperties: false },
+);
+
+/** One table of the sync map with its defaults filled in. */
+export interface TableRule {
+  /** Schema-qualified name. */
+  table: string;
+  /** The column that names the campus of a row; null: the table belongs to every campus. */
+  scope: string | null;
+  /** `down`: a campus may read it but not write it. */
+  direction: 'both' | 'down';
+  policy: Policy;
+  columns: Record<string, Policy>;
+  /** Rows may be added, never changed or deleted, by a campus. */
+  appendOnly: boolean;
+  /** Columns that a campus may not write. */
+  readOnlyColumns: readonly string[];
+  /** Unique constraint or index → how a clash is settled. */
+  unique: Record<string, 'inbox'>;
+  /** The column that tells who wrote the row. */
+  by: string | null;
+}
+
+export interface SyncMap {
+  database: string;
+  tables: ReadonlyMap<string, TableRule>;
+}
+
+/** The engine's own synced table: conflicts travel like any other row. */
+export const conflictTable = 'sync.conflict';
+
+const conflictRule: TableRule = {
+  table: conflictTable,
+  scope: 'campus',
+  direction: 'both',
+  policy: 'newest',
+  columns: {},
+  appendOnly: false,
+  readOnlyColumns: [],
+  unique: {},
+  by: 'decided_by',
+};
+
+/** @throws SyncError SYNC_MAP_INVALID naming the first field that is wrong. */
+export function parseSyncMap(json: unknown): SyncMap {
+  const [problem] = Value.Errors(SyncMapFile, json);
+  if (problem) {
+    const field = problem.instancePath.replaceAll('/', '.').replace(/^\./, '') || 'the file';
+    throw new SyncError('SYNC_MAP_INVALID', `Sync map: ${field} ${problem.message}.`);
+  }
+  const file = json as Type.Static<typeof SyncMapFile>;
+  const tables = new Map<string, TableRule>();
+  for (const [table, entry] of Object.entries(file.tables)) {
+    if (!/^[^.]+\.[^.]+$/.test(table)) {
+      throw new SyncError('SYNC_MAP_INVALID', `Sync map: tables.${table} must be schema-qualified, like "public.pupil".`);
+    }
+    if (table.startsWith('sync.')) {
+      throw new SyncError('SYNC_MAP_INVALID', `Sync map: tables.${table} belongs to the engine and cannot be mapped.`);
+    }
+    tables.set(table, {
+      table,
+      scope: entry.scope,
+      direction: entry.direction ?? 'both',
+      policy: entry.policy,
+      columns: entry.columns ?? {},
+      appendOnly: entry.appendOnly ?? false,
+      readOnlyColumns: entry.readOnlyColumns ?? [],
+      unique: entry.unique ?? {},
+      by: entry.by ?? null,
+    });
+  }
+  tables.set(conflictTable, conflictRule);
+  return { database: file.database, tables };
+}
+
+/** @throws SyncError SYNC_MAP_INVALID when the file cannot be read, is not JSON, or does not fit the schema. */
+export function readSyncMap(path: string): SyncMap {
+  let json: unknown;
+  try {
+    json = JSON.parse(readFileSync(path, 'utf8'));
+  } catch (cause) {
+    throw new SyncError('SYNC_MAP_INVALID', `Sync map: ${path} cannot be read as JSON (${(cause as Error).message}).`, {
+      cause,
+    });
+  }
+  return parseSyncMap(json);
+}
+
+/** The policy that settles a conflict in `column`, or in the whole row when no column is named. */
+export function policyFor(rule: TableRule, column?: string): Policy {
+  return (column !== undefined ? rule.columns[column] : undefined) ?? rule.policy;
+}

@@ -1,0 +1,83 @@
+/** The campus: database, Skooly without rows of its own, appliance. */
+import { syncRole } from '@skooly-edge/sync-protocol';
+import type { ProcessSpec } from '../processes/kept-process.ts';
+import { launchServer } from '../processes/node-process.ts';
+import { ensureDatabase, loadOnce } from './database.ts';
+import { readSecret } from './keys.ts';
+import { programs } from './layout.ts';
+import { roleUrl, superuserUrl } from './postgres-process.ts';
+import { APP_ROLE, httpUrl, isHealthy, type RunStep, type World } from './world.ts';
+
+export function campusAdminUrl(world: World, database = world.database): string {
+  return superuserUrl(world.layout.campusPostgres, world.ports.campusPostgres, database);
+}
+
+/** Structure of the campus's database, without rows: the appliance gets them from the relay. */
+export async function makeCampusDatabase(world: World, run: RunStep): Promise<void> {
+  const adminUrl = campusAdminUrl(world, 'postgres');
+  if (world.other !== null) {
+    await ensureDatabase(adminUrl, world.database);
+    await loadOnce(campusAdminUrl(world), [world.other.schema]);
+  } else {
+    const password = readSecret(world.keys.campusAppPassword);
+    await ensureDatabase(adminUrl, world.database, { role: APP_ROLE, password });
+    await run('campus-setup', programs.skooly, ['migrate'], skoolyEnv(world));
+  }
+}
+
+export async function prepareCampus(world: World, run: RunStep): Promise<void> {
+  const files = ['--sync-map', world.syncMapFile, '--password-file', world.keys.campusSyncPassword];
+  const args = ['prepare', '--admin-url', campusAdminUrl(world), ...files, '--campus', world.campus];
+  await run('campus-setup', programs.edge, args);
+}
+
+export function campusSkooly(world: World): ProcessSpec {
+  const listen = world.ports.campusSkooly;
+  const env = { ...skoolyEnv(world), SKOOLY_LISTEN: `127.0.0.1:${listen}`, ...world.env['campus-skooly'] };
+  const logFile = world.layout.log('campus-skooly');
+  const command = { name: 'campus-skooly', script: programs.skooly, args: ['serve'], logFile, env };
+  return {
+    name: 'campus-skooly',
+    launch: (onSpawn) => launchServer(command, () => isHealthy(`${httpUrl(listen)}/healthz`), onSpawn),
+  };
+}
+
+export function appliance(world: World): ProcessSpec {
+  const { ports, keys, layout } = world;
+  const syncPassword = readSecret(keys.campusSyncPassword);
+  const env = {
+    EDGE_CAMPUS: world.campus,
+    EDGE_STATE_DIR: layout.edgeState,
+    EDGE_DATABASE_URL: roleUrl(syncRole, syncPassword, ports.campusPostgres, world.database),
+    EDGE_SYNC_MAP: world.syncMapFile,
+    EDGE_RELAY_URL: httpUrl(ports.cableRelay),
+    EDGE_RELAY_TOKEN_FILE: keys.relayToken,
+    EDGE_CLOUD_PUBLIC_KEY_FILE: keys.relayPublicKey,
+    EDGE_GATEWAY_LISTEN: `127.0.0.1:${ports.gateway}`,
+    EDGE_ADMIN_LISTEN: `127.0.0.1:${ports.admin}`,
+    EDGE_CLOUD_APP_URL: httpUrl(ports.cableSkooly),
+    EDGE_LOCAL_APP_URL: httpUrl(ports.campusSkooly),
+    ...world.env.appliance,
+  };
+  const command = {
+    name: 'appliance',
+    script: programs.edge,
+    args: ['serve'],
+    logFile: layout.log('appliance'),
+    env,
+  };
+  return {
+    name: 'appliance',
+    launch: (onSpawn) => launchServer(command, () => isHealthy(`${httpUrl(ports.admin)}/healthz`), onSpawn),
+  };
+}
+
+function skoolyEnv(world: World): Record<string, string> {
+  const password = readSecret(world.keys.campusAppPassword);
+  return {
+    SKOOLY_SITE: world.campus,
+    SKOOLY_DATABASE_URL: roleUrl(APP_ROLE, password, world.ports.campusPostgres, world.database),
+    SKOOLY_SESSION_KEY_FILE: world.keys.campusSessionKey,
+    SKOOLY_TRUSTED_KEYS_FILE: world.keys.trustedKeys,
+  };
+}

@@ -1,0 +1,115 @@
+/** The cloud's side: database, Skooly and its rows, relay. */
+import { existsSync } from 'node:fs';
+import { syncRole } from '@skooly-edge/sync-protocol';
+import type { ProcessSpec } from '../processes/kept-process.ts';
+import { launchServer } from '../processes/node-process.ts';
+import { ensureDatabase, isLoaded, loadOnce, markLoaded, withClient } from './database.ts';
+import { readSecret } from './keys.ts';
+import { programs } from './layout.ts';
+import { roleUrl, superuserUrl } from './postgres-process.ts';
+import { APP_ROLE, httpUrl, isHealthy, type RunStep, type World } from './world.ts';
+
+export function cloudAdminUrl(world: World, database = world.database): string {
+  return superuserUrl(world.layout.cloudPostgres, world.ports.cloudPostgres, database);
+}
+
+/** Structure of the cloud's database. Changes nothing when it is there. */
+export async function makeCloudDatabase(world: World, run: RunStep): Promise<void> {
+  const adminUrl = cloudAdminUrl(world, 'postgres');
+  if (world.other !== null) {
+    await ensureDatabase(adminUrl, world.database);
+    await loadOnce(cloudAdminUrl(world), [world.other.schema, world.other.seed]);
+    return;
+  }
+  const password = readSecret(world.keys.cloudAppPassword);
+  await ensureDatabase(adminUrl, world.database, { role: APP_ROLE, password });
+  await run('cloud-setup', programs.skooly, ['migrate'], skoolyEnv(world));
+}
+
+/** Rows of the cloud's database, made by Skooly from a number. Changes nothing when they are there. */
+export async function seedCloud(world: World, run: RunStep): Promise<void> {
+  if (world.other !== null || (await isLoaded(cloudAdminUrl(world)))) return;
+  const number = world.seedNumber === null ? [] : ['--seed-number', String(world.seedNumber)];
+  await run('cloud-setup', programs.skooly, ['seed', '--size', world.seed, ...number], skoolyEnv(world));
+  await markLoaded(cloudAdminUrl(world));
+}
+
+/** Makes the database ready for the sync, and enrols the campus. */
+export async function prepareCloud(world: World, run: RunStep): Promise<void> {
+  const { syncMapFile, keys } = world;
+  const files = ['--sync-map', syncMapFile, '--password-file', keys.cloudSyncPassword];
+  await run('cloud-setup', programs.relay, ['prepare', '--admin-url', cloudAdminUrl(world), ...files]);
+  if (await isEnrolled(world)) return;
+  const enrol = ['enrol', '--campus', world.campus, '--token-file', keys.relayToken];
+  await run('cloud-setup', programs.relay, enrol, { RELAY_DATABASE_URL: relayDatabaseUrl(world) });
+}
+
+/** Only with its token: enrolling again gives a new one. */
+async function isEnrolled(world: World): Promise<boolean> {
+  if (!existsSync(world.keys.relayToken)) return false;
+  const known = await withClient(cloudAdminUrl(world), (client) =>
+    client.query('select from sync.campus where campus = $1', [world.campus]),
+  );
+  return known.rowCount !== 0;
+}
+
+export function cloudSkooly(world: World): ProcessSpec {
+  const listen = world.ports.cloudSkooly;
+  return {
+    name: 'cloud-skooly',
+    launch: (onSpawn) =>
+      launchServer(
+        {
+          name: 'cloud-skooly',
+          script: programs.skooly,
+          args: ['serve'],
+          logFile: world.layout.log('cloud-skooly'),
+          env: { ...skoolyEnv(world), SKOOLY_LISTEN: `127.0.0.1:${listen}`, ...world.env['cloud-skooly'] },
+        },
+        () => isHealthy(`${httpUrl(listen)}/healthz`),
+        onSpawn,
+      ),
+  };
+}
+
+export function relay(world: World): ProcessSpec {
+  const listen = world.ports.relay;
+  const env = {
+    RELAY_DATABASE_URL: relayDatabaseUrl(world),
+    RELAY_LISTEN: `127.0.0.1:${listen}`,
+    RELAY_SYNC_MAP: world.syncMapFile,
+    RELAY_SIGNING_KEY_FILE: world.keys.relaySigningKey,
+    ...world.env.relay,
+  };
+  const command = {
+    name: 'relay',
+    script: programs.relay,
+    args: ['serve'],
+    logFile: world.layout.log('relay'),
+    env,
+  };
+  return {
+    name: 'relay',
+    launch: (onSpawn) =>
+      launchServer(command, () => isHealthy(`${httpUrl(listen)}/healthz?nonce=${'0'.repeat(16)}`), onSpawn),
+  };
+}
+
+function relayDatabaseUrl(world: World): string {
+  return roleUrl(
+    syncRole,
+    readSecret(world.keys.cloudSyncPassword),
+    world.ports.cloudPostgres,
+    world.database,
+  );
+}
+
+function skoolyEnv(world: World): Record<string, string> {
+  const password = readSecret(world.keys.cloudAppPassword);
+  return {
+    SKOOLY_SITE: 'cloud',
+    SKOOLY_DATABASE_URL: roleUrl(APP_ROLE, password, world.ports.cloudPostgres, world.database),
+    SKOOLY_SESSION_KEY_FILE: world.keys.cloudSessionKey,
+    SKOOLY_TRUSTED_KEYS_FILE: world.keys.trustedKeys,
+  };
+}

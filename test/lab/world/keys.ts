@@ -1,0 +1,65 @@
+import { createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** Files of keys and passwords. Each is made once, readable by its owner only, and never printed. */
+export interface KeyFiles {
+  readonly cloudSessionKey: string;
+  readonly campusSessionKey: string;
+  readonly trustedKeys: string;
+  readonly relaySigningKey: string;
+  readonly relayPublicKey: string;
+  readonly cloudSyncPassword: string;
+  readonly campusSyncPassword: string;
+  readonly cloudAppPassword: string;
+  readonly campusAppPassword: string;
+  /** Written by `enrol`. */
+  readonly relayToken: string;
+}
+
+export function makeKeys(dir: string, campus: string): KeyFiles {
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  const at = (name: string) => join(dir, name);
+  const cloudSessionKey = privateKey(at('cloud-session.pem'));
+  const campusSessionKey = privateKey(at('campus-session.pem'));
+  const relaySigningKey = privateKey(at('relay-signing.pem'));
+  const trusted = [
+    { site: 'cloud', publicKey: publicKeyOf(cloudSessionKey) },
+    { site: campus, publicKey: publicKeyOf(campusSessionKey) },
+  ];
+  return {
+    cloudSessionKey,
+    campusSessionKey,
+    relaySigningKey,
+    trustedKeys: once(at('trusted-keys.json'), () => `${JSON.stringify(trusted, null, 2)}\n`),
+    relayPublicKey: once(at('relay-public.pem'), () => publicKeyOf(relaySigningKey)),
+    cloudSyncPassword: password(at('cloud-sync.password')),
+    campusSyncPassword: password(at('campus-sync.password')),
+    cloudAppPassword: password(at('cloud-app.password')),
+    campusAppPassword: password(at('campus-app.password')),
+    relayToken: at('relay.token'),
+  };
+}
+
+export function readSecret(file: string): string {
+  return readFileSync(file, 'utf8').trim();
+}
+
+function privateKey(file: string): string {
+  return once(file, () =>
+    generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+  );
+}
+
+function publicKeyOf(file: string): string {
+  return createPublicKey(readFileSync(file)).export({ type: 'spki', format: 'pem' }).toString();
+}
+
+function password(file: string): string {
+  return once(file, () => `${randomBytes(18).toString('base64url')}\n`);
+}
+
+function once(file: string, make: () => string): string {
+  if (!existsSync(file)) writeFileSync(file, make(), { mode: 0o600 });
+  return file;
+}

@@ -1,0 +1,51 @@
+import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { openWorld } from './open-world.ts';
+
+describe('the folder of a lab', () => {
+  let dir: string;
+
+  beforeEach(() => {
+    dir = mkdtempSync(join(tmpdir(), 'skooly-lab-test-'));
+  });
+  afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+  test('remembers its ports, its keys and what it was made with', async () => {
+    const first = await openWorld({ dir, seed: 'school', seedNumber: 7 });
+    first.release();
+    const second = await openWorld({ dir });
+    second.release();
+    expect(second.world.ports).toEqual(first.world.ports);
+    expect(second.world.keys).toEqual(first.world.keys);
+    expect(second.world).toMatchObject({ seed: 'school', seedNumber: 7, campus: 'mvan', database: 'skooly' });
+  });
+
+  test('is refused for another world than the one it holds', async () => {
+    (await openWorld({ dir, seed: 'small' })).release();
+    await expect(openWorld({ dir, seed: 'school' })).rejects.toThrow(/made with another seed \(small\)/);
+    await expect(openWorld({ dir, database: '/srv/other' })).rejects.toThrow(/another database/);
+    (await openWorld({ dir, seed: 'small' })).release();
+  });
+
+  test('keeps its secrets to its owner', async () => {
+    const { world, release } = await openWorld({ dir });
+    release();
+    const { relayToken, ...files } = world.keys;
+    for (const file of Object.values(files)) expect(statSync(file).mode & 0o077).toBe(0);
+    expect(existsSync(relayToken)).toBe(false);
+  });
+
+  test('takes consecutive ports from a given base, and refuses a base that leaves no room', async () => {
+    const { world, release } = await openWorld({ dir, portBase: 23_000 });
+    release();
+    expect(Object.values(world.ports).toSorted()).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8].map((n) => 23_000 + n));
+    await expect(openWorld({ dir, portBase: 70_000 })).rejects.toThrow(/--port-base is 70000/);
+  });
+
+  test('names the file that another database lacks', async () => {
+    await expect(openWorld({ dir, database: dir })).rejects.toThrow(/no file schema.sql/);
+    expect(existsSync(join(dir, 'lab.lock'))).toBe(false);
+  });
+});
