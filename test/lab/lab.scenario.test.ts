@@ -91,7 +91,7 @@ describe('the lab from the command line', () => {
     let said = '';
     child.stdout.on('data', (text) => {
       said += text;
-      if (said.includes('Postgres in the cloud')) child.kill('SIGINT');
+      if (said.includes('Postgres in the cloud') && !said.includes('Ending')) child.kill('SIGINT');
     });
     expect(await once(child, 'exit')).toEqual([0, null]);
     expect(said).toContain('The lab has ended');

@@ -19,7 +19,12 @@ export function buildCli(): Command {
     .requiredOption('--password-file <file>', `password that the role ${syncRole} shall have`)
     .action(async (options: { adminUrl: string; syncMap: string; passwordFile: string }) => {
       const password = readFileSync(options.passwordFile, 'utf8').trim();
-      await prepareSite({ adminUrl: options.adminUrl, site: 'cloud', syncMap: readSyncMap(options.syncMap), password });
+      await prepareSite({
+        adminUrl: options.adminUrl,
+        site: 'cloud',
+        syncMap: readSyncMap(options.syncMap),
+        password,
+      });
     });
   program
     .command('enrol')
@@ -27,7 +32,9 @@ export function buildCli(): Command {
     .requiredOption('--campus <id>', 'lower case, digits and hyphens')
     .requiredOption('--token-file <file>', 'written with mode 600')
     .action(async (options: { campus: string; tokenFile: string }) => {
-      const client = new Client(sessionConfig(readDatabaseUrl(readEnv()), { applicationName: 'skooly-relay enrol' }));
+      const client = new Client(
+        sessionConfig(readDatabaseUrl(readEnv()), { applicationName: 'skooly-relay enrol' }),
+      );
       await client.connect();
       try {
         writeFileSync(options.tokenFile, `${await enrol(client, options.campus)}\n`, { mode: 0o600 });
@@ -49,7 +56,11 @@ export function buildCli(): Command {
 
 /** One sentence for a person; the stack only where somebody looks for a bug. */
 export function explain(error: unknown): string {
-  const { message = String(error), advice, code } = error as { message?: string; advice?: string; code?: string };
+  const {
+    message = String(error),
+    advice,
+    code,
+  } = error as { message?: string; advice?: string; code?: string };
   const first = code === 'ECONNREFUSED' ? 'The database does not accept connections.' : message;
   return advice && !message.includes(advice) ? `${first} ${advice}` : first;
 }

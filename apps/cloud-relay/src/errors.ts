@@ -1,10 +1,19 @@
 /** What the relay answers when it refuses: an HTTP status, a stable code, a sentence, and advice for the operator. */
 export const relayErrors = {
   UNAUTHENTICATED: { status: 401, advice: 'Enrol the campus again, or give the box its token.' },
-  REQUEST_INVALID: { status: 400, advice: 'Update the box: it sent a request that this relay does not understand.' },
-  BATCH_MALFORMED: { status: 400, advice: 'Update the box and the relay to versions that speak the same protocol.' },
+  REQUEST_INVALID: {
+    status: 400,
+    advice: 'Update the box: it sent a request that this relay does not understand.',
+  },
+  BATCH_MALFORMED: {
+    status: 400,
+    advice: 'Update the box and the relay to versions that speak the same protocol.',
+  },
   BATCH_TOO_LARGE: { status: 413, advice: 'Send fewer transactions in one batch.' },
-  SEQ_GAP: { status: 409, advice: 'Ask for the cursor and send what follows it; if the log no longer has it, resync.' },
+  SEQ_GAP: {
+    status: 409,
+    advice: 'Ask for the cursor and send what follows it; if the log no longer has it, resync.',
+  },
   FEED_NOT_READY: { status: 503, advice: 'Try again shortly: the feed of this campus is being set up.' },
   SHAPE_UNKNOWN: { status: 400, advice: 'Ask for the shape of sync.feed.' },
   DATABASE_UNAVAILABLE: { status: 503, advice: 'Try again shortly: the cloud database does not answer.' },
@@ -22,7 +31,12 @@ export class RelayError extends Error {
   /** Further fields of the answer, such as the cursor. */
   readonly details: Record<string, unknown>;
 
-  constructor(code: RelayErrorCode, message: string, details: Record<string, unknown> = {}, options?: ErrorOptions) {
+  constructor(
+    code: RelayErrorCode,
+    message: string,
+    details: Record<string, unknown> = {},
+    options?: ErrorOptions,
+  ) {
     super(message, options);
     this.name = 'RelayError';
     this.code = code;

@@ -20,7 +20,10 @@ const maxQueryConnections = 10;
 export async function runRelay(config: RelayConfig, logger: Logger, signal: AbortSignal): Promise<void> {
   const { databaseUrl } = config;
   const { epoch, catalog } = await inspectDatabase(config);
-  const pool = new Pool({ ...sessionConfig(databaseUrl, { applicationName: 'skooly-relay' }), max: maxQueryConnections });
+  const pool = new Pool({
+    ...sessionConfig(databaseUrl, { applicationName: 'skooly-relay' }),
+    max: maxQueryConnections,
+  });
   pool.on('error', (error) => logger.warn({ err: error }, 'an idle database connection broke'));
   const ingest = new Ingest({ databaseUrl, catalog, queries: pool, maxSessions: maxIngestSessions });
   const signals = new FeedSignals(databaseUrl, logger);

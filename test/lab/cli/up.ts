@@ -87,7 +87,6 @@ async function supervise(
   } finally {
     await lab.down();
     await control.close();
-    end.forget();
   }
   say('The lab has ended; its databases are kept for the next up.');
 }
@@ -102,10 +101,6 @@ function endSignal(lab: Lab, say: Say) {
     void lab.down();
     resolve();
   };
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-  for (const signal of signals) process.on(signal, now);
-  const forget = () => {
-    for (const signal of signals) process.off(signal, now);
-  };
-  return { now, asked, wasAsked: () => wasAsked, forget };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, now);
+  return { now, asked, wasAsked: () => wasAsked };
 }

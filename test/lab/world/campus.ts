@@ -8,6 +8,16 @@ import { programs } from './layout.ts';
 import { roleUrl, superuserUrl } from './postgres-process.ts';
 import { APP_ROLE, httpUrl, isHealthy, type RunStep, type World } from './world.ts';
 
+/** A cut in the lab is noticed within three seconds, and the way back is short. */
+const shortLinkTimes = {
+  EDGE_LINK_PROBE_INTERVAL_MS: '300',
+  EDGE_LINK_PROBE_TIMEOUT_MS: '600',
+  EDGE_LINK_MISSES_TO_LOCAL: '3',
+  EDGE_LINK_HITS_TO_RECOVER: '3',
+  EDGE_LINK_HOLD_DOWN_MIN_MS: '1000',
+  EDGE_LINK_HOLD_DOWN_MAX_MS: '4000',
+};
+
 export function campusAdminUrl(world: World, database = world.database): string {
   return superuserUrl(world.layout.campusPostgres, world.ports.campusPostgres, database);
 }
@@ -57,6 +67,7 @@ export function appliance(world: World): ProcessSpec {
     EDGE_ADMIN_LISTEN: `127.0.0.1:${ports.admin}`,
     EDGE_CLOUD_APP_URL: httpUrl(ports.cableSkooly),
     EDGE_LOCAL_APP_URL: httpUrl(ports.campusSkooly),
+    ...shortLinkTimes,
     ...world.env.appliance,
   };
   const command = {

@@ -38,16 +38,23 @@ export function readConfig(env: RelayEnv): RelayConfig {
     databaseUrl: readDatabaseUrl(env),
     listen: readListen(env),
     syncMap: readSyncMap(required(env, 'RELAY_SYNC_MAP', 'set it to the path of the sync map')),
-    signingKey: readSigningKey(required(env, 'RELAY_SIGNING_KEY_FILE', 'set it to the path of an Ed25519 private key (PEM)')),
+    signingKey: readSigningKey(
+      required(env, 'RELAY_SIGNING_KEY_FILE', 'set it to the path of an Ed25519 private key (PEM)'),
+    ),
     electricUrl: env.ELECTRIC_URL ? readUrl('ELECTRIC_URL', env.ELECTRIC_URL, ['http:', 'https:']) : null,
     logLevel: readLogLevel(env),
   };
 }
 
 export function readDatabaseUrl(env: RelayEnv): string {
-  const text = required(env, 'RELAY_DATABASE_URL', 'set it to postgres://skooly_sync:PASSWORD@HOST:PORT/DATABASE');
+  const text = required(
+    env,
+    'RELAY_DATABASE_URL',
+    'set it to postgres://skooly_sync:PASSWORD@HOST:PORT/DATABASE',
+  );
   const url = readUrl('RELAY_DATABASE_URL', text, ['postgres:', 'postgresql:']);
-  if (url.pathname.length < 2) throw new ConfigError('RELAY_DATABASE_URL', 'names no database', 'add /DATABASE at its end');
+  if (url.pathname.length < 2)
+    throw new ConfigError('RELAY_DATABASE_URL', 'names no database', 'add /DATABASE at its end');
   return text;
 }
 
@@ -56,7 +63,11 @@ function readListen(env: RelayEnv): ListenAddress {
   const colon = text.lastIndexOf(':');
   const port = Number(text.slice(colon + 1));
   if (colon < 1 || !Number.isInteger(port) || port < 0 || port > 65_535) {
-    throw new ConfigError('RELAY_LISTEN', `is ${JSON.stringify(text)}`, 'set it to HOST:PORT, such as 127.0.0.1:8080');
+    throw new ConfigError(
+      'RELAY_LISTEN',
+      `is ${JSON.stringify(text)}`,
+      'set it to HOST:PORT, such as 127.0.0.1:8080',
+    );
   }
   return { host: text.slice(0, colon), port };
 }
@@ -73,21 +84,30 @@ function readSigningKey(path: string): KeyObject {
     );
   }
   if (key.asymmetricKeyType !== 'ed25519') {
-    throw new ConfigError('RELAY_SIGNING_KEY_FILE', `holds a key of type ${key.asymmetricKeyType}`, 'give an Ed25519 key');
+    throw new ConfigError(
+      'RELAY_SIGNING_KEY_FILE',
+      `holds a key of type ${key.asymmetricKeyType}`,
+      'give an Ed25519 key',
+    );
   }
   return key;
 }
 
 function readLogLevel(env: RelayEnv): string {
   const level = env.LOG_LEVEL ?? 'info';
-  if (!logLevels.includes(level)) throw new ConfigError('LOG_LEVEL', `is ${level}`, `use one of ${logLevels.join(', ')}`);
+  if (!logLevels.includes(level))
+    throw new ConfigError('LOG_LEVEL', `is ${level}`, `use one of ${logLevels.join(', ')}`);
   return level;
 }
 
 function readUrl(field: string, text: string, protocols: string[]): URL {
   const url = URL.parse(text);
   if (!url || !protocols.includes(url.protocol)) {
-    throw new ConfigError(field, 'is no URL of the right kind', `use one that starts with ${protocols.join('// or ')}//`);
+    throw new ConfigError(
+      field,
+      'is no URL of the right kind',
+      `use one that starts with ${protocols.join('// or ')}//`,
+    );
   }
   return url;
 }

@@ -14,7 +14,10 @@ const tokenPattern = /^edge\.([a-z0-9][a-z0-9-]{0,39})\.[A-Za-z0-9_-]{43}$/;
 /** Registers the campus, or gives it a new token if it is known. @returns the token; it is not kept anywhere. */
 export async function enrol(client: ClientBase, campus: string): Promise<string> {
   if (!campusPattern.test(campus)) {
-    throw new RelayError('REQUEST_INVALID', `${JSON.stringify(campus)} is no campus id: use lower case, digits and hyphens.`);
+    throw new RelayError(
+      'REQUEST_INVALID',
+      `${JSON.stringify(campus)} is no campus id: use lower case, digits and hyphens.`,
+    );
   }
   const token = `edge.${campus}.${randomBytes(32).toString('base64url')}`;
   await client.query('BEGIN');
@@ -23,7 +26,10 @@ export async function enrol(client: ClientBase, campus: string): Promise<string>
      ON CONFLICT (campus) DO UPDATE SET token_sha256 = excluded.token_sha256, revoked_at = NULL`,
     [campus, sha256(token)],
   );
-  await client.query('SELECT pg_logical_emit_message(true, $1, $2)', [enrolledMessage, JSON.stringify({ campus })]);
+  await client.query('SELECT pg_logical_emit_message(true, $1, $2)', [
+    enrolledMessage,
+    JSON.stringify({ campus }),
+  ]);
   await client.query('COMMIT');
   return token;
 }

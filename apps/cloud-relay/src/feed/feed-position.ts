@@ -12,7 +12,10 @@ const pollMs = 10;
  * @returns false when the feed writer did not get there in time.
  */
 export async function waitForFeed(client: Pick<ClientBase, 'query'>, patienceMs: number): Promise<boolean> {
-  const mark = await client.query<{ lsn: string }>('SELECT pg_logical_emit_message(true, $1, $2) AS lsn', [markMessage, '']);
+  const mark = await client.query<{ lsn: string }>('SELECT pg_logical_emit_message(true, $1, $2) AS lsn', [
+    markMessage,
+    '',
+  ]);
   const target = parseLsn(mark.rows[0]?.lsn ?? '');
   for (let waitedMs = 0; waitedMs < patienceMs; waitedMs += pollMs) {
     const { rows } = await client.query<{ lsn: string }>('SELECT lsn FROM sync.feed_position');

@@ -37,7 +37,12 @@ export class FeedSignals {
   }
 
   /** Resolves when the campus's feed may have grown, `holdMs` has passed, or the reader has gone. */
-  async wait(campus: string, holdMs: number, signal: AbortSignal, grown: () => Promise<boolean>): Promise<void> {
+  async wait(
+    campus: string,
+    holdMs: number,
+    signal: AbortSignal,
+    grown: () => Promise<boolean>,
+  ): Promise<void> {
     const woken = Promise.withResolvers<void>();
     const waiters = this.#waiters.get(campus) ?? new Set();
     this.#waiters.set(campus, waiters.add(woken.resolve));

@@ -12,8 +12,8 @@ import {
   appliedMessage,
   Capture,
   type CapturedTransaction,
-  type Catalog,
   type CaptureSink,
+  type Catalog,
   type Change,
   type Correction,
   enrolledMessage,
@@ -121,7 +121,10 @@ function captureTable(catalog: Catalog, name: string) {
 }
 
 async function tryLock(client: Client): Promise<boolean> {
-  const { rows } = await client.query<{ locked: string }>('SELECT pg_try_advisory_lock($1, $2) AS locked', writerLock);
+  const { rows } = await client.query<{ locked: string }>(
+    'SELECT pg_try_advisory_lock($1, $2) AS locked',
+    writerLock,
+  );
   return rows[0]?.locked === 't';
 }
 
@@ -132,7 +135,11 @@ class FeedSink implements CaptureSink {
   readonly #followers: Map<string, FollowerState>;
   #position: number;
 
-  static async open(client: Client, catalog: Catalog, isApply: (origin: string) => boolean): Promise<FeedSink> {
+  static async open(
+    client: Client,
+    catalog: Catalog,
+    isApply: (origin: string) => boolean,
+  ): Promise<FeedSink> {
     const position = await client.query<{ lsn: string }>('SELECT lsn FROM sync.feed_position');
     const followers = await client.query<Record<string, string>>(
       'SELECT campus, feed_seq, stamp_epoch, stamp_seq FROM sync.follower',
@@ -179,7 +186,8 @@ class FeedSink implements CaptureSink {
 
   #entries(transaction: CapturedTransaction, moved: Set<string>): FeedRow[] {
     const applied = this.#readMessages(transaction, moved);
-    const author = transaction.origin !== null && this.#isApply(transaction.origin) ? applied?.campus : undefined;
+    const author =
+      transaction.origin !== null && this.#isApply(transaction.origin) ? applied?.campus : undefined;
     const perCampus = new Map<string, { changes: Change[]; corrections: Correction[] }>();
     const entryFor = (campus: string) => {
       const entry = perCampus.get(campus) ?? { changes: [], corrections: [] };
@@ -198,7 +206,9 @@ class FeedSink implements CaptureSink {
         entryFor(applied.campus).corrections.push(...applied.corrections);
       }
     }
-    return [...perCampus].map(([campus, body]) => this.#feedRow(campus, transaction.committedAt, body, moved));
+    return [...perCampus].map(([campus, body]) =>
+      this.#feedRow(campus, transaction.committedAt, body, moved),
+    );
   }
 
   /** Enrolments and stamps, in the order of the WAL. */
@@ -254,7 +264,10 @@ class FeedSink implements CaptureSink {
         ],
       );
     }
-    const followers = [...moved].map((campus) => ({ campus, ...(this.#followers.get(campus) as FollowerState) }));
+    const followers = [...moved].map((campus) => ({
+      campus,
+      ...(this.#followers.get(campus) as FollowerState),
+    }));
     await client.query(
       `INSERT INTO sync.follower (campus, feed_seq, stamp_epoch, stamp_seq)
        SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[])

@@ -21,8 +21,13 @@ export function changesByCampus(
   }
   const moved: { campus: string; change: Change }[] = [];
   const { table, key } = change;
-  if (from != null) moved.push({ campus: from, change: { table, key, op: 'delete', before: change.wholeBefore, after: null } });
-  if (to != null) moved.push({ campus: to, change: { ...plain, op: 'insert', before: null, after: change.whole } });
+  if (from != null)
+    moved.push({
+      campus: from,
+      change: { table, key, op: 'delete', before: change.wholeBefore, after: null },
+    });
+  if (to != null)
+    moved.push({ campus: to, change: { ...plain, op: 'insert', before: null, after: change.whole } });
   return moved;
 }
 

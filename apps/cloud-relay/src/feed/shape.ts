@@ -58,9 +58,14 @@ export function shapeOffset(seq: number): string {
   return `${seq}_0`;
 }
 
-export async function serveShape(options: ShapeOptions, request: ShapeRequest, signal: AbortSignal): Promise<ShapeResponse> {
+export async function serveShape(
+  options: ShapeOptions,
+  request: ShapeRequest,
+  signal: AbortSignal,
+): Promise<ShapeResponse> {
   const handle = shapeHandle(options.epoch, request.campus);
-  if (request.offset !== '-1' && request.offset !== 'now' && request.handle !== handle) return mustRefetch(handle);
+  if (request.offset !== '-1' && request.offset !== 'now' && request.handle !== handle)
+    return mustRefetch(handle);
   if (request.offset === '-1') return answer(handle, 0, [snapshotEnd()], request, false);
   const head = await headSeq(options.pool, request.campus);
   if (request.offset === 'now') return answer(handle, head, [upToDate(head)], request, true);
@@ -102,14 +107,18 @@ async function readChunk(pool: Pool, campus: string, after: number): Promise<Fee
 }
 
 async function headSeq(pool: Pool, campus: string): Promise<number> {
-  const { rows } = await pool.query<{ feed_seq: string }>('SELECT feed_seq FROM sync.follower WHERE campus = $1', [campus]);
+  const { rows } = await pool.query<{ feed_seq: string }>(
+    'SELECT feed_seq FROM sync.follower WHERE campus = $1',
+    [campus],
+  );
   if (!rows[0]) throw new RelayError('FEED_NOT_READY', `The feed of ${campus} has not begun yet.`);
   return Number(rows[0].feed_seq);
 }
 
 function parseOffset(offset: string): number {
   const match = /^(\d{1,15})_(\d+|inf)$/.exec(offset);
-  if (!match) throw new RelayError('REQUEST_INVALID', `offset ${JSON.stringify(offset)} is not -1, now or <seq>_<n>.`);
+  if (!match)
+    throw new RelayError('REQUEST_INVALID', `offset ${JSON.stringify(offset)} is not -1, now or <seq>_<n>.`);
   return Number(match[1]);
 }
 

@@ -16,6 +16,8 @@ export interface SignedHealth {
 
 export function signHealth(key: KeyObject, nonce: string, now: Date): SignedHealth {
   const time = now.toISOString();
-  const signature = sign(null, Buffer.from(`skooly-edge/health/1\n${nonce}\n${time}`), key).toString('base64');
+  const signature = sign(null, Buffer.from(`skooly-edge/health/1\n${nonce}\n${time}`), key).toString(
+    'base64',
+  );
   return { status: 'ok', site: 'cloud', nonce, time, signature };
 }

@@ -8,7 +8,11 @@ const methods = { zstd: promisify(zstdCompress), gzip: promisify(gzip) };
 /** Smaller answers are not worth it. */
 const minBytes = 512;
 
-export async function sendCompressed(request: FastifyRequest, reply: FastifyReply, json: unknown): Promise<FastifyReply> {
+export async function sendCompressed(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  json: unknown,
+): Promise<FastifyReply> {
   const body = Buffer.from(JSON.stringify(json));
   reply.header('content-type', 'application/json; charset=utf-8').header('vary', 'accept-encoding');
   const accepted = request.headers['accept-encoding'] ?? '';

@@ -1,10 +1,17 @@
 /** The relay's HTTP surface: one route per thing that a box may ask, each with a schema, each bound to one campus. */
 import { Readable } from 'node:stream';
+import type { Catalog } from '@skooly-edge/sync-protocol';
 import { decodeBatch, type Row, SyncError } from '@skooly-edge/sync-protocol';
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import Fastify, {
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+} from 'fastify';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import Type from 'typebox';
+import type { RelayConfig } from '../config/config.ts';
 import { authenticate } from '../enrol/enrol.ts';
 import { RelayError } from '../errors.ts';
 import { askElectric } from '../feed/electric.ts';
@@ -13,8 +20,6 @@ import { signHealth } from '../health/health.ts';
 import type { Ingest } from '../ingest/ingest.ts';
 import { parkedCount } from '../ingest/park.ts';
 import { beginSeed, endSeed, readSeedChunk } from '../seed/seed.ts';
-import type { RelayConfig } from '../config/config.ts';
-import type { Catalog } from '@skooly-edge/sync-protocol';
 import { sendCompressed } from './compressed.ts';
 
 /** A compressed batch larger than this is refused. */
@@ -39,14 +44,18 @@ declare module 'fastify' {
 export function buildServer(options: ServerOptions): FastifyInstance {
   const server = Fastify({
     loggerInstance: options.logger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: maxPushBytes,
     keepAliveTimeout: 65_000,
   }) as unknown as FastifyInstance;
   server.decorateRequest('campus', '');
   server.setErrorHandler(answerError);
-  server.setNotFoundHandler((_request, reply) => answer(reply, new RelayError('NOT_FOUND', 'There is nothing at this address.')));
-  server.addContentTypeParser('application/zstd', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+  server.setNotFoundHandler((_request, reply) =>
+    answer(reply, new RelayError('NOT_FOUND', 'There is nothing at this address.')),
+  );
+  server.addContentTypeParser('application/zstd', { parseAs: 'buffer' }, (_request, body, done) =>
+    done(null, body),
+  );
   server.register(async (open) => addHealth(open, options));
   server.register(async (guarded) => {
     guarded.addHook('onRequest', async (request) => {
@@ -61,28 +70,40 @@ export function buildServer(options: ServerOptions): FastifyInstance {
 
 function addHealth(server: FastifyInstance, { config, now }: ServerOptions): void {
   const querystring = Type.Object({ nonce: Type.String({ pattern: '^[0-9a-f]{16,64}$' }) });
-  server.get<{ Querystring: Type.Static<typeof querystring> }>('/healthz', { schema: { querystring } }, (request, reply) => {
-    reply.header('cache-control', 'no-store').send(signHealth(config.signingKey, request.query.nonce, now()));
-  });
+  server.get<{ Querystring: Type.Static<typeof querystring> }>(
+    '/healthz',
+    { schema: { querystring } },
+    (request, reply) => {
+      reply
+        .header('cache-control', 'no-store')
+        .send(signHealth(config.signingKey, request.query.nonce, now()));
+    },
+  );
 }
 
 function addSync(server: FastifyInstance, { pool, ingest, shape, config }: ServerOptions): void {
   const querystring = Type.Object({ epoch: Type.String({ minLength: 1, maxLength: 64 }) });
   /** Where this campus stands: what the cloud has applied of its log, and where its feed is to be read. */
-  server.get<{ Querystring: Type.Static<typeof querystring> }>('/v1/sync', { schema: { querystring } }, async (request) => {
-    const { campus } = request;
-    const { rows } = await pool.query<{ seq: string }>('SELECT seq FROM sync.cursor WHERE campus = $1 AND epoch = $2', [
-      campus,
-      request.query.epoch,
-    ]);
-    return {
-      campus,
-      epoch: shape.epoch,
-      cursor: { epoch: request.query.epoch, seq: Number(rows[0]?.seq ?? 0) },
-      parked: await parkedCount(pool, campus),
-      feed: config.electricUrl ? null : { handle: shapeHandle(shape.epoch, campus), origin: shapeOffset(0) },
-    };
-  });
+  server.get<{ Querystring: Type.Static<typeof querystring> }>(
+    '/v1/sync',
+    { schema: { querystring } },
+    async (request) => {
+      const { campus } = request;
+      const { rows } = await pool.query<{ seq: string }>(
+        'SELECT seq FROM sync.cursor WHERE campus = $1 AND epoch = $2',
+        [campus, request.query.epoch],
+      );
+      return {
+        campus,
+        epoch: shape.epoch,
+        cursor: { epoch: request.query.epoch, seq: Number(rows[0]?.seq ?? 0) },
+        parked: await parkedCount(pool, campus),
+        feed: config.electricUrl
+          ? null
+          : { handle: shapeHandle(shape.epoch, campus), origin: shapeOffset(0) },
+      };
+    },
+  );
 
   server.post('/v1/push', async (request) => {
     if (!Buffer.isBuffer(request.body)) {
@@ -100,20 +121,33 @@ function addShape(server: FastifyInstance, { config, shape }: ServerOptions): vo
     live: Type.Optional(Type.Union([Type.Literal('true'), Type.Literal('false')])),
     cursor: Type.Optional(Type.String({ maxLength: 64 })),
   });
-  server.get<{ Querystring: Type.Static<typeof querystring> }>('/v1/shape', { schema: { querystring } }, async (request, reply) => {
-    const gone = new AbortController();
-    request.raw.on('close', () => gone.abort());
-    const { campus, query } = request;
-    if (config.electricUrl) {
-      const passed = await askElectric(config.electricUrl, campus, query as Record<string, string>, gone.signal);
-      reply.code(passed.status).headers(passed.headers);
-      return reply.send(passed.body ? Readable.fromWeb(passed.body) : '');
-    }
-    const { offset, handle, cursor } = query;
-    const served = await serveShape(shape, { campus, offset, handle, cursor, live: query.live === 'true' }, gone.signal);
-    reply.code(served.status).headers(served.headers);
-    return sendCompressed(request, reply, served.messages);
-  });
+  server.get<{ Querystring: Type.Static<typeof querystring> }>(
+    '/v1/shape',
+    { schema: { querystring } },
+    async (request, reply) => {
+      const gone = new AbortController();
+      request.raw.on('close', () => gone.abort());
+      const { campus, query } = request;
+      if (config.electricUrl) {
+        const passed = await askElectric(
+          config.electricUrl,
+          campus,
+          query as Record<string, string>,
+          gone.signal,
+        );
+        reply.code(passed.status).headers(passed.headers);
+        return reply.send(passed.body ? Readable.fromWeb(passed.body) : '');
+      }
+      const { offset, handle, cursor } = query;
+      const served = await serveShape(
+        shape,
+        { campus, offset, handle, cursor, live: query.live === 'true' },
+        gone.signal,
+      );
+      reply.code(served.status).headers(served.headers);
+      return sendCompressed(request, reply, served.messages);
+    },
+  );
 }
 
 function addSeed(server: FastifyInstance, { pool, catalog, shape }: ServerOptions): void {
@@ -123,14 +157,27 @@ function addSeed(server: FastifyInstance, { pool, catalog, shape }: ServerOption
     tables: [...catalog.tables.keys()],
   }));
 
-  server.post('/v1/seed/end', async ({ campus }) => ({ epoch: shape.epoch, feedSeq: await endSeed(pool, campus) }));
+  server.post('/v1/seed/end', async ({ campus }) => ({
+    epoch: shape.epoch,
+    feedSeq: await endSeed(pool, campus),
+  }));
 
   const querystring = Type.Object({ table: Type.String(), after: Type.Optional(Type.String()) });
-  server.get<{ Querystring: Type.Static<typeof querystring> }>('/v1/seed/rows', { schema: { querystring } }, async (request, reply) => {
-    const { table, after } = request.query;
-    const chunk = await readSeedChunk(pool, catalog, request.campus, table, after === undefined ? null : parseKey(after));
-    return sendCompressed(request, reply, chunk);
-  });
+  server.get<{ Querystring: Type.Static<typeof querystring> }>(
+    '/v1/seed/rows',
+    { schema: { querystring } },
+    async (request, reply) => {
+      const { table, after } = request.query;
+      const chunk = await readSeedChunk(
+        pool,
+        catalog,
+        request.campus,
+        table,
+        after === undefined ? null : parseKey(after),
+      );
+      return sendCompressed(request, reply, chunk);
+    },
+  );
 }
 
 function parseKey(text: string): Row {
@@ -145,26 +192,50 @@ function parseKey(text: string): Row {
 
 function answerError(error: Error, request: FastifyRequest, reply: FastifyReply): void {
   const refusal = toRelayError(error);
-  if (refusal.status >= 500) request.log.error({ err: error, campus: request.campus, url: request.url }, 'request failed');
+  if (refusal.status >= 500)
+    request.log.error({ err: error, campus: request.campus, url: request.url }, 'request failed');
   else request.log.warn({ code: refusal.code, campus: request.campus, url: request.url }, refusal.message);
   answer(reply, refusal);
 }
 
 function answer(reply: FastifyReply, error: RelayError): void {
-  reply.code(error.status).send({ code: error.code, message: error.message, advice: error.advice, ...error.details });
+  reply
+    .code(error.status)
+    .send({ code: error.code, message: error.message, advice: error.advice, ...error.details });
 }
 
-const connectionFailures = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', '57P01', '57P02', '57P03', '08006', '08003']);
+const connectionFailures = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  '57P01',
+  '57P02',
+  '57P03',
+  '08006',
+  '08003',
+]);
 
-function toRelayError(error: Error & { code?: string; validation?: unknown; statusCode?: number }): RelayError {
+function toRelayError(
+  error: Error & { code?: string; validation?: unknown; statusCode?: number },
+): RelayError {
   if (error instanceof RelayError) return error;
   if (error instanceof SyncError && (error.code === 'BATCH_MALFORMED' || error.code === 'BATCH_TOO_LARGE')) {
     return new RelayError(error.code, error.message, {}, { cause: error });
   }
-  if (error.statusCode === 413) return new RelayError('BATCH_TOO_LARGE', `The batch is larger than ${maxPushBytes} bytes.`);
-  if (error.validation || (error.statusCode && error.statusCode < 500)) return new RelayError('REQUEST_INVALID', error.message);
-  if (connectionFailures.has(error.code ?? '') || /terminated|timeout exceeded|Connection/i.test(error.message)) {
-    return new RelayError('DATABASE_UNAVAILABLE', 'The cloud database does not answer.', {}, { cause: error });
+  if (error.statusCode === 413)
+    return new RelayError('BATCH_TOO_LARGE', `The batch is larger than ${maxPushBytes} bytes.`);
+  if (error.validation || (error.statusCode && error.statusCode < 500))
+    return new RelayError('REQUEST_INVALID', error.message);
+  if (
+    connectionFailures.has(error.code ?? '') ||
+    /terminated|timeout exceeded|Connection/i.test(error.message)
+  ) {
+    return new RelayError(
+      'DATABASE_UNAVAILABLE',
+      'The cloud database does not answer.',
+      {},
+      { cause: error },
+    );
   }
   if (error.code === '22P02' || error.code?.startsWith('22')) {
     return new RelayError('REQUEST_INVALID', error.message, {}, { cause: error });

@@ -17,7 +17,7 @@ import type { Outcome } from './outcome.ts';
 import { authorise, RefusedError } from './refusal.ts';
 import { RowHistory } from './row-history.ts';
 
-/** @throws RefusedError, ReferenceError, RowsMovedError, or Postgres's error: then nothing of the group counts. */
+/** @throws RefusedError, BrokenReferenceError, RowsMovedError, or Postgres's error: then nothing of the group counts. */
 export async function applyGroup(
   client: ClientBase,
   context: IngestContext,
@@ -56,9 +56,14 @@ async function mergeChange(
 ) {
   const newer = new Map<string | null, boolean>();
   for (const column of questionsOfTime(change, current, table.rule)) {
-    const cloudAt = await history.changedAt(table, change.key, column, transaction.committedAt);
-    newer.set(column, transaction.committedAt > cloudAt);
+    newer.set(column, !(await history.changedSince(table, change.key, column, transaction.committedAt)));
   }
   const lastKnown = change.op === 'update' && !current ? await history.lastKnown(table, change.key) : null;
-  return merge({ change, current, rule: table.rule, campusIsNewer: (column) => newer.get(column) ?? false, lastKnown });
+  return merge({
+    change,
+    current,
+    rule: table.rule,
+    campusIsNewer: (column) => newer.get(column) ?? false,
+    lastKnown,
+  });
 }

@@ -125,16 +125,19 @@ export class Ingest {
       return { cursor, conflicts: 0, parked: await parkedCount(client, campus) };
     }
     if (first.seq !== cursor.seq + 1) {
-      throw new RelayError('SEQ_GAP', `The batch begins with ${first.seq}; the cursor stands at ${cursor.seq}.`, { cursor });
+      throw new RelayError(
+        'SEQ_GAP',
+        `The batch begins with ${first.seq}; the cursor stands at ${cursor.seq}.`,
+        { cursor },
+      );
     }
     await dateTransaction(client, last.committedAt);
     const outcome = await this.#apply(client, this.#context(campus, batch.epoch), fresh);
     await outcome.write(client, last.seq);
-    await client.query('UPDATE sync.cursor SET seq = $3, moved_at = clock_timestamp() WHERE campus = $1 AND epoch = $2', [
-      campus,
-      batch.epoch,
-      last.seq,
-    ]);
+    await client.query(
+      'UPDATE sync.cursor SET seq = $3, moved_at = clock_timestamp() WHERE campus = $1 AND epoch = $2',
+      [campus, batch.epoch, last.seq],
+    );
     const parked = await parkedCount(client, campus);
     await client.query('COMMIT');
     return { cursor: { epoch: batch.epoch, seq: last.seq }, conflicts: outcome.conflicts, parked };
@@ -171,7 +174,13 @@ export class Ingest {
     for (const transaction of transactions) {
       const blocker = touchesAny(transaction, waiting);
       if (blocker) {
-        await park(client, context, transaction, { kind: blocker, detail: 'waits for an earlier transaction' }, outcome);
+        await park(
+          client,
+          context,
+          transaction,
+          { kind: blocker, detail: 'waits for an earlier transaction' },
+          outcome,
+        );
         addWaiting(waiting, transaction, blocker);
         continue;
       }
@@ -203,10 +212,10 @@ export interface IngestContext {
 }
 
 async function lockCursor(client: PoolClient, campus: string, epoch: string): Promise<Cursor> {
-  await client.query('INSERT INTO sync.cursor (campus, epoch, seq) VALUES ($1, $2, 0) ON CONFLICT DO NOTHING', [
-    campus,
-    epoch,
-  ]);
+  await client.query(
+    'INSERT INTO sync.cursor (campus, epoch, seq) VALUES ($1, $2, 0) ON CONFLICT DO NOTHING',
+    [campus, epoch],
+  );
   const { rows } = await client.query<{ seq: string }>(
     'SELECT seq FROM sync.cursor WHERE campus = $1 AND epoch = $2 FOR UPDATE',
     [campus, epoch],
@@ -234,5 +243,7 @@ async function rollback(client: PoolClient): Promise<boolean> {
 
 /** 40P01: deadlock broken, 40001: serialization. */
 function isRestartable(error: unknown): boolean {
-  return error instanceof RowsMovedError || ['40P01', '40001'].includes((error as { code?: string }).code ?? '');
+  return (
+    error instanceof RowsMovedError || ['40P01', '40001'].includes((error as { code?: string }).code ?? '')
+  );
 }

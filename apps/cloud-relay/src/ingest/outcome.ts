@@ -103,18 +103,24 @@ export class Outcome {
     }
     const { campus, epoch } = this.#context;
     const message: AppliedMessage = { campus, epoch, seq, corrections: await this.#corrections(client) };
-    await client.query('SELECT pg_logical_emit_message(true, $1, $2)', [appliedMessage, JSON.stringify(message)]);
+    await client.query('SELECT pg_logical_emit_message(true, $1, $2)', [
+      appliedMessage,
+      JSON.stringify(message),
+    ]);
   }
 
   async #corrections(client: ClientBase): Promise<Correction[]> {
     const byTable = new Map<string, Row[]>();
-    for (const { table, key } of this.#dirty.values()) byTable.set(table, [...(byTable.get(table) ?? []), key]);
+    for (const { table, key } of this.#dirty.values())
+      byTable.set(table, [...(byTable.get(table) ?? []), key]);
     const corrections: Correction[] = [];
     for (const [name, keys] of byTable) {
       const table = this.#context.catalog.tables.get(name) as Table;
       const rows = new Map<string, Row>();
-      for (const row of await readRows(client, table, keys)) rows.set(rowId(name, keyOf(row, table.keyColumns)), row);
-      for (const key of keys) corrections.push({ table: name, key, row: this.#visible(table, rows.get(rowId(name, key))) });
+      for (const row of await readRows(client, table, keys))
+        rows.set(rowId(name, keyOf(row, table.keyColumns)), row);
+      for (const key of keys)
+        corrections.push({ table: name, key, row: this.#visible(table, rows.get(rowId(name, key))) });
     }
     return corrections;
   }
@@ -143,7 +149,9 @@ export class Outcome {
 
 /** The same change gives the same id however often it is applied. UUID version 8, RFC 9562. */
 function conflictId(campus: string, epoch: string, seq: number, index: number): string {
-  const hash = createHash('sha256').update(JSON.stringify([campus, epoch, seq, index])).digest();
+  const hash = createHash('sha256')
+    .update(JSON.stringify([campus, epoch, seq, index]))
+    .digest();
   hash[6] = ((hash[6] as number) & 0x0f) | 0x80;
   hash[8] = ((hash[8] as number) & 0x3f) | 0x80;
   const hex = hash.toString('hex', 0, 16);

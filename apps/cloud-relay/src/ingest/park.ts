@@ -2,7 +2,14 @@
  * Parked transactions: what the cloud cannot apply is kept whole with its reason, the rows it touched are corrected on
  * campus to what the cloud has, and only what touches the same rows waits with it.
  */
-import { encodeTransaction, keyOf, type Row, readRows, rowId, type Transaction } from '@skooly-edge/sync-protocol';
+import {
+  encodeTransaction,
+  keyOf,
+  type Row,
+  readRows,
+  rowId,
+  type Transaction,
+} from '@skooly-edge/sync-protocol';
 import type { ClientBase } from 'pg';
 import type { IngestContext } from './ingest.ts';
 import type { Outcome } from './outcome.ts';
@@ -39,7 +46,10 @@ export async function waitingRows(client: ClientBase, campus: string): Promise<M
 }
 
 export async function parkedCount(client: Pick<ClientBase, 'query'>, campus: string): Promise<number> {
-  const { rows } = await client.query<{ count: string }>('SELECT count(*) FROM sync.parked WHERE campus = $1', [campus]);
+  const { rows } = await client.query<{ count: string }>(
+    'SELECT count(*) FROM sync.parked WHERE campus = $1',
+    [campus],
+  );
   return Number(rows[0]?.count ?? 0);
 }
 

@@ -2,7 +2,14 @@
  * Why a transaction cannot be applied: what this campus may not do, found before anything is written, and what the
  * database's own rules refuse. A refused transaction is parked; any other error is the relay's own trouble.
  */
-import { type Change, ReferenceError, type Row, rowId, type Table, type Transaction } from '@skooly-edge/sync-protocol';
+import {
+  BrokenReferenceError,
+  type Change,
+  type Row,
+  rowId,
+  type Table,
+  type Transaction,
+} from '@skooly-edge/sync-protocol';
 
 export type RefusalKind =
   | 'forbidden'
@@ -32,13 +39,23 @@ export class RefusedError extends Error {
 }
 
 /** @throws RefusedError for a change that this campus may not make. */
-export function authorise(campus: string, table: Table | undefined, change: Change, current: Row | null): Table {
+export function authorise(
+  campus: string,
+  table: Table | undefined,
+  change: Change,
+  current: Row | null,
+): Table {
   if (!table) throw new RefusedError('forbidden', `${change.table} is not synced.`, change);
   const { rule } = table;
-  if (rule.direction === 'down') throw new RefusedError('forbidden', `A campus may not write ${change.table}.`, change);
+  if (rule.direction === 'down')
+    throw new RefusedError('forbidden', `A campus may not write ${change.table}.`, change);
   checkColumns(table, change);
   if (rule.appendOnly && change.op !== 'insert') {
-    throw new RefusedError('forbidden', `Rows of ${change.table} may be added, never changed or deleted.`, change);
+    throw new RefusedError(
+      'forbidden',
+      `Rows of ${change.table} may be added, never changed or deleted.`,
+      change,
+    );
   }
   checkScope(campus, rule.scope, change, current);
   return table;
@@ -48,12 +65,21 @@ function checkColumns(table: Table, change: Change): void {
   const written = { ...change.before, ...change.after };
   const unknown = Object.keys(written).find((column) => !table.columns.has(column));
   if (unknown !== undefined) {
-    throw new RefusedError('column_unknown', `${change.table} has no column ${unknown} in the cloud.`, change);
+    throw new RefusedError(
+      'column_unknown',
+      `${change.table} has no column ${unknown} in the cloud.`,
+      change,
+    );
   }
   const keyFits =
-    Object.keys(change.key).length === table.keyColumns.length && table.keyColumns.every((column) => column in change.key);
+    Object.keys(change.key).length === table.keyColumns.length &&
+    table.keyColumns.every((column) => column in change.key);
   if (!keyFits) {
-    throw new RefusedError('column_unknown', `The key of ${change.table} is (${table.keyColumns.join(', ')}).`, change);
+    throw new RefusedError(
+      'column_unknown',
+      `The key of ${change.table} is (${table.keyColumns.join(', ')}).`,
+      change,
+    );
   }
   const readOnly = table.rule.readOnlyColumns.find((column) => column in (change.after ?? {}));
   if (readOnly !== undefined && change.op === 'update') {
@@ -67,24 +93,32 @@ function checkScope(campus: string, scope: string | null, change: Change, curren
   const owners = [current?.[scope], change.before?.[scope], change.after?.[scope]];
   const foreign = owners.find((owner) => owner !== undefined && owner !== campus);
   if (foreign !== undefined) {
-    throw new RefusedError('out_of_scope', `The row of ${change.table} does not belong to campus ${campus}.`, change);
+    throw new RefusedError(
+      'out_of_scope',
+      `The row of ${change.table} does not belong to campus ${campus}.`,
+      change,
+    );
   }
 }
 
 /** @returns null for an error that says nothing about the transaction. */
 export function refusalOf(error: unknown): Refusal | null {
   if (error instanceof RefusedError) return error.refusal;
-  if (error instanceof ReferenceError) return { kind: error.problem.kind, detail: `${error.message}.` };
+  if (error instanceof BrokenReferenceError) return { kind: error.problem.kind, detail: `${error.message}.` };
   const { code = '', message = '' } = error as { code?: string; message?: string };
   if (code === '23505') return { kind: 'unique_clash', detail: `${message}.` };
   if (code === '23503') return { kind: 'parent_missing', detail: `${message}.` };
   // 23: other integrity constraints; 22: a value that the column's type does not take.
-  if (code.startsWith('23') || code.startsWith('22')) return { kind: 'check_violated', detail: `${message}.` };
+  if (code.startsWith('23') || code.startsWith('22'))
+    return { kind: 'check_violated', detail: `${message}.` };
   return null;
 }
 
 /** @returns what a row of the transaction waits for, if any does. */
-export function touchesAny(transaction: Transaction, waiting: ReadonlyMap<string, string>): RefusalKind | undefined {
+export function touchesAny(
+  transaction: Transaction,
+  waiting: ReadonlyMap<string, string>,
+): RefusalKind | undefined {
   if (waiting.size === 0) return undefined;
   for (const change of transaction.changes) {
     const kind = waiting.get(rowId(change.table, change.key));

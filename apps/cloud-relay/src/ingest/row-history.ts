@@ -21,7 +21,9 @@ export class RowHistory {
   /** Commit time of the row's last change in the cloud, microseconds since 1970; null when the row does not exist. */
   async rowChangedAt(table: Table, key: Row): Promise<number | null> {
     const source = rowSource(table, table.keyColumns, [key]);
-    const match = table.keyColumns.map((column) => `t."${column.replaceAll('"', '""')}" = s."${column.replaceAll('"', '""')}"`);
+    const match = table.keyColumns.map(
+      (column) => `t."${column.replaceAll('"', '""')}" = s."${column.replaceAll('"', '""')}"`,
+    );
     const { rows } = await this.#client.query<{ at: string | null }>({
       text: `SELECT (extract(epoch FROM pg_xact_commit_timestamp(t.xmin)) * 1000000)::bigint AS at
              FROM ${quoteTable(table.name)} t JOIN ${source.sql} ON ${match.join(' AND ')}`,
@@ -30,18 +32,13 @@ export class RowHistory {
     return rows[0] ? Number(rows[0].at ?? 0) : null;
   }
 
-  /**
-   * When the cloud last changed `column` (null: anything of the row): exact when that was after `since`, otherwise some
-   * time that is not after `since`.
-   */
-  async changedAt(table: Table, key: Row, column: string | null, since: number): Promise<number> {
+  /** Whether the cloud changed `column` (null: anything of the row) at `since` or later; a tie goes to the cloud. */
+  async changedSince(table: Table, key: Row, column: string | null, since: number): Promise<boolean> {
     const rowAt = await this.rowChangedAt(table, key);
-    if (rowAt !== null && rowAt <= since) return rowAt;
-    if (!(await this.#feedCaughtUp())) return rowAt ?? Number.MAX_SAFE_INTEGER;
-    for (const { change, committedAt } of await this.#feedChanges(table, key, since)) {
-      if (column === null || concerns(change, column)) return committedAt;
-    }
-    return Math.min(rowAt ?? since, since);
+    if (rowAt !== null && rowAt < since) return false;
+    if (!(await this.#feedCaughtUp())) return true;
+    const changes = await this.#feedChanges(table, key, since);
+    return changes.some(({ change }) => column === null || concerns(change, column));
   }
 
   /** The row as it stood when the cloud deleted it; null when the feed does not tell. */
@@ -51,12 +48,16 @@ export class RowHistory {
     return latest?.change.op === 'delete' ? latest.change.before : null;
   }
 
-  /** Changes of the row in the campus's feed after `since`, the latest first. */
-  async #feedChanges(table: Table, key: Row, since: number): Promise<{ change: Change; committedAt: number }[]> {
+  /** Changes of the row in the campus's feed at `since` or later, the latest first. */
+  async #feedChanges(
+    table: Table,
+    key: Row,
+    since: number,
+  ): Promise<{ change: Change; committedAt: number }[]> {
     const id = rowId(table.name, key);
     const { rows } = await this.#client.query<{ body: string; committed_at: string }>(
       `SELECT body, committed_at FROM sync.feed
-       WHERE campus = $1 AND committed_at > $2 AND position($3 IN body) > 0 ORDER BY seq DESC`,
+       WHERE campus = $1 AND committed_at >= $2 AND position($3 IN body) > 0 ORDER BY seq DESC`,
       [this.#campus, since, JSON.stringify(Object.values(key)[0])],
     );
     return rows.flatMap(({ body, committed_at }) =>

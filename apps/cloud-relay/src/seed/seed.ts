@@ -23,7 +23,10 @@ export interface SeedChunk {
 
 /** @returns the feed position that the copy's feed is to be read from. @throws RelayError FEED_NOT_READY */
 export async function beginSeed(pool: Pool, campus: string): Promise<number> {
-  const { rows } = await pool.query<{ feed_seq: string }>('SELECT feed_seq FROM sync.follower WHERE campus = $1', [campus]);
+  const { rows } = await pool.query<{ feed_seq: string }>(
+    'SELECT feed_seq FROM sync.follower WHERE campus = $1',
+    [campus],
+  );
   if (!rows[0]) throw new RelayError('FEED_NOT_READY', `The feed of ${campus} has not begun yet.`);
   return Number(rows[0].feed_seq);
 }
@@ -64,7 +67,8 @@ function filter(table: Table, campus: string, after: Row | null): { where: strin
   if (after) {
     const bounds = table.keyColumns.map((column) => {
       const value = after[column];
-      if (typeof value !== 'string') throw new RelayError('REQUEST_INVALID', `after: ${column} of ${table.name} is missing.`);
+      if (typeof value !== 'string')
+        throw new RelayError('REQUEST_INVALID', `after: ${column} of ${table.name} is missing.`);
       return `$${values.push(value)}::text::${table.columns.get(column)?.type}`;
     });
     conditions.push(`(${table.keyColumns.map(quoteName).join(', ')}) > (${bounds.join(', ')})`);

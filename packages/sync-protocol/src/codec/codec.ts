@@ -76,7 +76,8 @@ export async function decodeBatch(body: Uint8Array): Promise<Batch> {
     const transaction = parseLine(lines[index] ?? '', index + 1);
     if (!TransactionLine.Check(transaction)) throw malformed(index + 1, 'is no transaction');
     const previous = transactions.at(-1);
-    if (previous && transaction.seq !== previous.seq + 1) throw malformed(index + 1, 'does not follow the seq before it');
+    if (previous && transaction.seq !== previous.seq + 1)
+      throw malformed(index + 1, 'does not follow the seq before it');
     transactions.push(transaction as Transaction);
   }
   return { epoch: header.epoch, transactions };

@@ -28,7 +28,11 @@ export function followChange(change: Change, current: Row | null, own: OwnChange
   return { kind: 'row', row: { ...change.key, ...change.after } };
 }
 
-export function followCorrection(correction: Correction, current: Row | null, own: OwnChanges | null): FollowResult {
+export function followCorrection(
+  correction: Correction,
+  current: Row | null,
+  own: OwnChanges | null,
+): FollowResult {
   const { row } = correction;
   if (row === null) return { kind: 'row', row: own ? current : null };
   if (current) return { kind: 'row', row: overlay(current, row, own) };

@@ -67,7 +67,9 @@ export function questionsOfTime(change: Change, current: Row | null, rule: Table
     return contested && policyFor(rule) === 'newest' ? [null] : [];
   }
   if (!current) return change.op === 'update' && policyFor(rule) === 'newest' ? [null] : [];
-  return contestedColumns(change, current).filter((column) => policyFor(rule, column) === 'newest');
+  return contestedColumns(change, current).filter(
+    (column) => column !== rule.by && policyFor(rule, column) === 'newest',
+  );
 }
 
 function contestedColumns(change: Change, current: Row): string[] {
@@ -88,6 +90,7 @@ function mergeColumns(input: MergeInput, current: Row): MergeResult {
       row[column] = value;
       continue;
     }
+    if (column === rule.by) continue;
     const policy = policyFor(rule, column);
     const winner = settle(policy, () => input.campusIsNewer(column));
     if (winner === 'campus') row[column] = value;
@@ -99,7 +102,15 @@ function mergeColumns(input: MergeInput, current: Row): MergeResult {
     conflict.result = { ...conflict.result, [column]: row[column] ?? null };
   }
   if (change.op === 'insert') conflict.before = null;
-  return { row, conflict: contested.size > 0 ? conflict : null };
+  const clashed = Object.keys(conflict.rule).length > 0;
+  if (rule.by !== null && contested.has(rule.by)) settleAuthor(rule.by, input, row, current, clashed);
+  return { row, conflict: clashed ? conflict : null };
+}
+
+/** Who wrote the row is no conflict of its own: it is the campus, unless nothing of what the campus wrote stood. */
+function settleAuthor(by: string, input: MergeInput, row: Row, current: Row, clashed: boolean): void {
+  const nothingStood = Object.keys(row).every((column) => row[column] === current[column]);
+  if (!(clashed && nothingStood)) row[by] = input.change.after?.[by] ?? null;
 }
 
 function mergeDelete(input: MergeInput, current: Row): MergeResult {

@@ -17,7 +17,9 @@ const pinnedSettings = {
 };
 
 /** Hands every value over as the text that Postgres printed. */
-export const textOnly: CustomTypesConfig = { getTypeParser: () => (text: string) => text } as CustomTypesConfig;
+export const textOnly: CustomTypesConfig = {
+  getTypeParser: () => (text: string) => text,
+} as CustomTypesConfig;
 
 export interface SessionOptions {
   applicationName: string;
@@ -55,7 +57,10 @@ export function quoteTable(table: string): string {
  * The result fits Postgres's rule for slot names (lower case, digits, underscore, 63 bytes).
  */
 export function replicationName(database: string, purpose: string): string {
-  const safe = database.toLowerCase().replaceAll(/[^a-z0-9_]/g, '_').slice(0, 40);
+  const safe = database
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9_]/g, '_')
+    .slice(0, 40);
   return `edge_${safe}_${purpose}`;
 }
 

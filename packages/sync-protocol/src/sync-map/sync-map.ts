@@ -91,10 +91,16 @@ export function parseSyncMap(json: unknown): SyncMap {
   const tables = new Map<string, TableRule>();
   for (const [table, entry] of Object.entries(file.tables)) {
     if (!/^[^.]+\.[^.]+$/.test(table)) {
-      throw new SyncError('SYNC_MAP_INVALID', `Sync map: tables.${table} must be schema-qualified, like "public.pupil".`);
+      throw new SyncError(
+        'SYNC_MAP_INVALID',
+        `Sync map: tables.${table} must be schema-qualified, like "public.pupil".`,
+      );
     }
     if (table.startsWith('sync.')) {
-      throw new SyncError('SYNC_MAP_INVALID', `Sync map: tables.${table} belongs to the engine and cannot be mapped.`);
+      throw new SyncError(
+        'SYNC_MAP_INVALID',
+        `Sync map: tables.${table} belongs to the engine and cannot be mapped.`,
+      );
     }
     tables.set(table, {
       table,
@@ -118,9 +124,13 @@ export function readSyncMap(path: string): SyncMap {
   try {
     json = JSON.parse(readFileSync(path, 'utf8'));
   } catch (cause) {
-    throw new SyncError('SYNC_MAP_INVALID', `Sync map: ${path} cannot be read as JSON (${(cause as Error).message}).`, {
-      cause,
-    });
+    throw new SyncError(
+      'SYNC_MAP_INVALID',
+      `Sync map: ${path} cannot be read as JSON (${(cause as Error).message}).`,
+      {
+        cause,
+      },
+    );
   }
   return parseSyncMap(json);
 }

@@ -81,7 +81,13 @@ export async function readCatalog(client: ClientBase, syncMap: SyncMap): Promise
   for (const rule of syncMap.tables.values()) checkTable(rule, tables.get(rule.table));
   const keys = await client.query<string[]>({ text: foreignKeysQuery, values: [names], rowMode: 'array' });
   for (const [name = '', child = '', parent = '', childColumns = '[]', parentColumns = '[]'] of keys.rows) {
-    const key = { name, child, childColumns: JSON.parse(childColumns), parent, parentColumns: JSON.parse(parentColumns) };
+    const key = {
+      name,
+      child,
+      childColumns: JSON.parse(childColumns),
+      parent,
+      parentColumns: JSON.parse(parentColumns),
+    };
     tables.get(child)?.references.push(key);
     tables.get(parent)?.referencedBy.push(key);
   }
@@ -98,15 +104,27 @@ interface OpenTable extends Table {
 function newTable(name: string, syncMap: SyncMap): OpenTable {
   const rule = syncMap.tables.get(name);
   if (!rule) throw new SyncError('SCHEMA_MISMATCH', `The sync map does not name ${name}.`);
-  return { name, rule, columns: new Map(), columnNames: [], keyColumns: [], references: [], referencedBy: [] };
+  return {
+    name,
+    rule,
+    columns: new Map(),
+    columnNames: [],
+    keyColumns: [],
+    references: [],
+    referencedBy: [],
+  };
 }
 
 function checkTable(rule: TableRule, table: OpenTable | undefined): void {
   if (!table) {
-    throw new SyncError('SCHEMA_MISMATCH', `The sync map names ${rule.table}, which the database does not have.`);
+    throw new SyncError(
+      'SCHEMA_MISMATCH',
+      `The sync map names ${rule.table}, which the database does not have.`,
+    );
   }
   table.keyColumns.sort();
-  if (table.keyColumns.length === 0) throw new SyncError('SCHEMA_MISMATCH', `${rule.table} has no primary key.`);
+  if (table.keyColumns.length === 0)
+    throw new SyncError('SCHEMA_MISMATCH', `${rule.table} has no primary key.`);
   const named = [
     ...(rule.scope === null ? [] : [rule.scope]),
     ...(rule.by === null ? [] : [rule.by]),
@@ -115,6 +133,9 @@ function checkTable(rule: TableRule, table: OpenTable | undefined): void {
   ];
   const unknown = named.find((column) => !table.columns.has(column));
   if (unknown !== undefined) {
-    throw new SyncError('SCHEMA_MISMATCH', `The sync map names ${rule.table}.${unknown}, which the database does not have.`);
+    throw new SyncError(
+      'SCHEMA_MISMATCH',
+      `The sync map names ${rule.table}.${unknown}, which the database does not have.`,
+    );
   }
 }

@@ -14,7 +14,9 @@ export const maxApplyingSessions = 8;
 const originPurpose = 'apply';
 
 export function originNames(database: string): string[] {
-  return Array.from({ length: maxApplyingSessions }, (_, i) => replicationName(database, `${originPurpose}_${i}`));
+  return Array.from({ length: maxApplyingSessions }, (_, i) =>
+    replicationName(database, `${originPurpose}_${i}`),
+  );
 }
 
 /** Whether rows under this origin were written by the engine's apply, at this or another relay. */

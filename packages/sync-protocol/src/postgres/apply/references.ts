@@ -46,10 +46,10 @@ export async function findRemainingChildren(
 ): Promise<ReferenceProblem | null> {
   for (const [foreignKey, parents] of abandonedParents(changes)) {
     const source = parentSource(catalog, foreignKey, [...parents.values()]);
-    const join = foreignKey.childColumns
-      .map((column, i) => `c.${quoteName(column)} = s.c${i}`)
+    const join = foreignKey.childColumns.map((column, i) => `c.${quoteName(column)} = s.c${i}`).join(' AND ');
+    const stillThere = foreignKey.parentColumns
+      .map((column, i) => `p.${quoteName(column)} = s.c${i}`)
       .join(' AND ');
-    const stillThere = foreignKey.parentColumns.map((column, i) => `p.${quoteName(column)} = s.c${i}`).join(' AND ');
     const { rows } = await client.query<string[]>({
       text: `SELECT ${foreignKey.parentColumns.map((_, i) => `s.c${i}`).join(', ')}
              FROM ${source.sql} WHERE EXISTS (SELECT FROM ${quoteTable(foreignKey.child)} c WHERE ${join})
@@ -130,7 +130,9 @@ function parentSource(
   const childTable = catalog.tables.get(foreignKey.child);
   const types = foreignKey.parentColumns.map(
     (column, i) =>
-      parentTable?.columns.get(column)?.type ?? childTable?.columns.get(foreignKey.childColumns[i] as string)?.type ?? 'text',
+      parentTable?.columns.get(column)?.type ??
+      childTable?.columns.get(foreignKey.childColumns[i] as string)?.type ??
+      'text',
   );
   const raw = types.map((_, i) => `c${i}`).join(', ');
   return {

@@ -8,8 +8,8 @@
 import type { ClientBase } from 'pg';
 import { keyOf, type Row, rowId } from '../../transaction/transaction.ts';
 import type { Catalog, Table } from './catalog.ts';
-import { deleteRows, insertRows, lockRows, updateRows } from './rowset.ts';
 import { findMissingParents, findRemainingChildren, type ReferenceProblem } from './references.ts';
+import { deleteRows, insertRows, lockRows, updateRows } from './rowset.ts';
 
 interface Image {
   table: Table;
@@ -29,7 +29,7 @@ export class RowsMovedError extends Error {
 }
 
 /** What is written would leave a reference pointing nowhere. */
-export class ReferenceError extends Error {
+export class BrokenReferenceError extends Error {
   readonly problem: ReferenceProblem;
 
   constructor(problem: ReferenceProblem) {
@@ -38,7 +38,7 @@ export class ReferenceError extends Error {
         ? `${problem.foreignKey.child} refers to a row of ${problem.foreignKey.parent} that does not exist`
         : `${problem.foreignKey.child} still refers to a deleted row of ${problem.foreignKey.parent}`,
     );
-    this.name = 'ReferenceError';
+    this.name = 'BrokenReferenceError';
     this.problem = problem;
   }
 }
@@ -90,7 +90,7 @@ export class RowImages {
   /**
    * Writes the difference.
    *
-   * @throws RowsMovedError, ReferenceError, or Postgres's own error for a unique key, a check or a bad value.
+   * @throws RowsMovedError, BrokenReferenceError, or Postgres's own error for a unique key, a check or a bad value.
    */
   async flush(): Promise<void> {
     const changed = [...this.#images.values()].filter((image) => image.current !== image.stored);
@@ -104,7 +104,12 @@ export class RowImages {
 
   async #delete(table: Table, images: Image[]): Promise<void> {
     const gone = images.filter((image) => image.stored && !image.current);
-    if (gone.length > 0) await deleteRows(this.#client, table, gone.map((image) => image.key));
+    if (gone.length > 0)
+      await deleteRows(
+        this.#client,
+        table,
+        gone.map((image) => image.key),
+      );
   }
 
   async #update(table: Table, images: Image[]): Promise<void> {
@@ -142,7 +147,7 @@ export class RowImages {
     const problem =
       (await findMissingParents(this.#client, this.#catalog, rows)) ??
       (await findRemainingChildren(this.#client, this.#catalog, rows));
-    if (problem) throw new ReferenceError(problem);
+    if (problem) throw new BrokenReferenceError(problem);
   }
 
   #image(table: string, key: Row): Image {

@@ -13,7 +13,12 @@ export async function lockRows(client: ClientBase, table: Table, keys: readonly 
 }
 
 /** Reads the rows with these keys as they stand. */
-export async function readRows(client: ClientBase, table: Table, keys: readonly Row[], locking = ''): Promise<Row[]> {
+export async function readRows(
+  client: ClientBase,
+  table: Table,
+  keys: readonly Row[],
+  locking = '',
+): Promise<Row[]> {
   const columns = table.columnNames.map((name) => `t.${quoteName(name)}`).join(', ');
   const source = rowSource(table, table.keyColumns, keys);
   const result = await client.query<Value[]>({
@@ -23,7 +28,8 @@ export async function readRows(client: ClientBase, table: Table, keys: readonly 
   });
   return result.rows.map((values) => {
     const row: Row = {};
-    for (let i = 0; i < table.columnNames.length; i++) row[table.columnNames[i] as string] = values[i] ?? null;
+    for (let i = 0; i < table.columnNames.length; i++)
+      row[table.columnNames[i] as string] = values[i] ?? null;
     return row;
   });
 }
@@ -81,7 +87,9 @@ export function rowSource(
   rows: readonly Row[],
 ): { sql: string; values: unknown[] } {
   const specs = columns.map((name) => columnOf(table, name));
-  const parameters = specs.map((column, i) => `$${i + 1}::${column.arrayable ? `${column.type}[]` : 'text[]'}`);
+  const parameters = specs.map(
+    (column, i) => `$${i + 1}::${column.arrayable ? `${column.type}[]` : 'text[]'}`,
+  );
   const raw = specs.map((_, i) => `c${i}`);
   const typed = specs.map(
     (column, i) => `${column.arrayable ? `r.c${i}` : `r.c${i}::${column.type}`} AS ${quoteName(column.name)}`,

@@ -54,7 +54,13 @@ export class Assembler {
   add(message: Message): CapturedTransaction | null {
     switch (message.tag) {
       case 'begin':
-        this.#open = { endLsn: message.finalLsn, committedAt: message.committedAt, origin: null, changes: [], messages: [] };
+        this.#open = {
+          endLsn: message.finalLsn,
+          committedAt: message.committedAt,
+          origin: null,
+          changes: [],
+          messages: [],
+        };
         this.#skipping = false;
         return null;
       case 'commit':
@@ -64,7 +70,8 @@ export class Assembler {
         this.#skipping = this.#options.skipOrigin(message.name);
         return null;
       case 'message':
-        if (message.transactional) this.#transaction().messages.push({ prefix: message.prefix, content: message.content });
+        if (message.transactional)
+          this.#transaction().messages.push({ prefix: message.prefix, content: message.content });
         return null;
       case 'insert':
       case 'update':
@@ -118,7 +125,15 @@ function inserted(relation: Relation, table: CaptureTable, after: Row): Captured
 
 function deleted(relation: Relation, table: CaptureTable, before: Row): CapturedChange {
   const key = keyOf(before, table.keyColumns);
-  return { table: relation.table, key, op: 'delete', before, after: null, whole: before, wholeBefore: before };
+  return {
+    table: relation.table,
+    key,
+    op: 'delete',
+    before,
+    after: null,
+    whole: before,
+    wholeBefore: before,
+  };
 }
 
 function updated(relation: Relation, table: CaptureTable, old: Row, now: Row): CapturedChange | null {

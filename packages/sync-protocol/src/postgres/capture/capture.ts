@@ -71,7 +71,10 @@ export class Capture {
    * @param client Any connection to the same database, outside the transaction that waits.
    */
   async passed(client: Pick<Client, 'query'>, signal?: AbortSignal): Promise<void> {
-    const { rows } = await client.query('SELECT pg_logical_emit_message(true, $1, $2) AS lsn', [markMessage, '']);
+    const { rows } = await client.query('SELECT pg_logical_emit_message(true, $1, $2) AS lsn', [
+      markMessage,
+      '',
+    ]);
     const lsn = parseLsn(rows[0].lsn);
     if (this.#durable > lsn) return;
     await new Promise<void>((resolve, reject) => {
@@ -101,7 +104,8 @@ export class Capture {
         'SELECT confirmed_flush_lsn AS lsn FROM pg_replication_slots WHERE slot_name = $1 AND wal_status <> $2',
         [this.#slot, 'lost'],
       );
-      if (rows.length === 0) throw new SyncError('SLOT_MISSING', `Postgres has no usable replication slot ${this.#slot}.`);
+      if (rows.length === 0)
+        throw new SyncError('SLOT_MISSING', `Postgres has no usable replication slot ${this.#slot}.`);
       return rows[0].lsn;
     } finally {
       await client.end();
@@ -140,7 +144,9 @@ class CaptureSession {
     signal.throwIfAborted();
     this.#confirmed = parseLsn(start);
     this.#service.on('data', (_lsn: string, received: Received) => this.#receive(received));
-    this.#service.on('heartbeat', (lsn: string, _time: number, respond: boolean) => this.#heartbeat(parseLsn(lsn), respond));
+    this.#service.on('heartbeat', (lsn: string, _time: number, respond: boolean) =>
+      this.#heartbeat(parseLsn(lsn), respond),
+    );
     this.#service.on('error', (error: unknown) => this.#fail(error));
     const stop = () => void this.#service.stop();
     signal.addEventListener('abort', stop);
@@ -156,7 +162,9 @@ class CaptureSession {
       await this.#service.destroy();
     }
     if (signal.aborted) return;
-    throw new SyncError('CAPTURE_STOPPED', `Capture stopped: ${describe(this.#failure)}.`, { cause: this.#failure });
+    throw new SyncError('CAPTURE_STOPPED', `Capture stopped: ${describe(this.#failure)}.`, {
+      cause: this.#failure,
+    });
   }
 
   #receive(message: Received): Promise<void> | undefined {

@@ -46,7 +46,9 @@ export function parseLsn(text: string): Lsn {
 }
 
 export function formatLsn(lsn: Lsn): string {
-  return `${Math.floor(lsn / 2 ** 32).toString(16).toUpperCase()}/${(lsn % 2 ** 32).toString(16).toUpperCase()}`;
+  return `${Math.floor(lsn / 2 ** 32)
+    .toString(16)
+    .toUpperCase()}/${(lsn % 2 ** 32).toString(16).toUpperCase()}`;
 }
 
 /** Decodes one stream. Knows the relations that the stream has announced so far; start a new one per connection. */
@@ -128,7 +130,8 @@ export class PgoutputDecoder {
 
   #known(id: number): Relation {
     const relation = this.#relations.get(id);
-    if (!relation) throw new PgoutputError(`a change names relation ${id}, which the stream has not announced`);
+    if (!relation)
+      throw new PgoutputError(`a change names relation ${id}, which the stream has not announced`);
     return relation;
   }
 }
@@ -143,7 +146,9 @@ function message(reader: Reader): Message {
 function expectKind(kind: number, expected: 'N' | 'O', relation?: Relation): void {
   if (kind === expected.charCodeAt(0)) return;
   throw new PgoutputError(
-    relation ? `${relation.table} has no REPLICA IDENTITY FULL` : `a tuple of kind ${kind} where ${expected} was due`,
+    relation
+      ? `${relation.table} has no REPLICA IDENTITY FULL`
+      : `a tuple of kind ${kind} where ${expected} was due`,
   );
 }
 

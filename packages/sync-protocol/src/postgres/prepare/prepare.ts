@@ -80,7 +80,9 @@ async function prepareRole(client: ClientBase, database: string, options: Prepar
   const role = quoteName(syncRole);
   const { rowCount } = await client.query('SELECT FROM pg_roles WHERE rolname = $1', [syncRole]);
   const verb = rowCount === 0 ? 'CREATE' : 'ALTER';
-  await client.query(`${verb} ROLE ${role} LOGIN REPLICATION BYPASSRLS PASSWORD ${escapeLiteral(options.password)}`);
+  await client.query(
+    `${verb} ROLE ${role} LOGIN REPLICATION BYPASSRLS PASSWORD ${escapeLiteral(options.password)}`,
+  );
   const tables = [...options.syncMap.tables.keys()];
   const schemas = new Set(tables.map((table) => table.slice(0, table.indexOf('.'))));
   const functions = [
@@ -109,8 +111,11 @@ async function preparePublication(client: ClientBase, syncMap: SyncMap): Promise
       : `ALTER PUBLICATION ${publicationName} SET TABLE ${list}`,
   );
   for (const table of tables) {
-    const identity = await client.query('SELECT relreplident FROM pg_class WHERE oid = $1::regclass', [quoteTable(table)]);
-    if (identity.rows[0]?.relreplident !== 'f') await client.query(`ALTER TABLE ${quoteTable(table)} REPLICA IDENTITY FULL`);
+    const identity = await client.query('SELECT relreplident FROM pg_class WHERE oid = $1::regclass', [
+      quoteTable(table),
+    ]);
+    if (identity.rows[0]?.relreplident !== 'f')
+      await client.query(`ALTER TABLE ${quoteTable(table)} REPLICA IDENTITY FULL`);
   }
 }
 
@@ -134,8 +139,12 @@ export async function readSite(client: ClientBase): Promise<{ site: string; epoc
     const { rows } = await client.query<{ site: string; epoch: string }>('SELECT site, epoch FROM sync.site');
     if (rows[0]) return rows[0];
   } catch (cause) {
-    if ((cause as { code?: string }).code !== '42P01' && (cause as { code?: string }).code !== '3F000') throw cause;
+    if ((cause as { code?: string }).code !== '42P01' && (cause as { code?: string }).code !== '3F000')
+      throw cause;
     throw new SyncError('NOT_PREPARED', 'The database has no schema sync.', { cause });
   }
-  throw new SyncError('NOT_PREPARED', `The table sync.site is empty (${conflictTable} has no site to belong to).`);
+  throw new SyncError(
+    'NOT_PREPARED',
+    `The table sync.site is empty (${conflictTable} has no site to belong to).`,
+  );
 }

@@ -1,0 +1,182 @@
+/**
+ * The sync half of the box: capture fills the log, push drains it, pull applies the feed, seed makes the first copy.
+ *
+ *   local commit → WAL → capture → sync log → push → relay
+ *   relay → feed → pull → follower → local Postgres
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  Capture,
+  type Catalog,
+  checkServer,
+  isApplyOrigin,
+  readCatalog,
+  readSite,
+  type SyncMap,
+  sessionConfig,
+} from '@skooly-edge/sync-protocol';
+import { Client, Pool } from 'pg';
+import type { Logger } from 'pino';
+import { Follower } from './pull/follower.ts';
+import { Pull } from './pull/pull.ts';
+import { Push } from './push/push.ts';
+import { RelayClient } from './relay-client/relay-client.ts';
+import { Seed, type SeedProgress } from './seed/seed.ts';
+import { SyncLog } from './sync-log/sync-log.ts';
+
+const captureRestartDelayMs = 500;
+
+export interface CampusSyncOptions {
+  databaseUrl: string;
+  syncMap: SyncMap;
+  /** Folder of the sync log. */
+  stateDir: string;
+  relayUrl: URL;
+  /** Value of the Authorization header. */
+  authorization(): string;
+  logger: Logger;
+}
+
+export interface SyncStatus {
+  pendingTransactions: number;
+  pendingBytes: number;
+  oldestPendingSeconds: number | null;
+  conflictsOpen: number;
+  parked: number;
+  lastPushAt: string | null;
+  lastPullAt: string | null;
+  epoch: string;
+  loggedSeq: number;
+  acknowledgedSeq: number;
+  feedSeq: number;
+  seeding: SeedProgress | null;
+  /** The database holds a consistent copy of the campus's rows. */
+  ready: boolean;
+}
+
+export interface CampusSync {
+  run(signal: AbortSignal): Promise<void>;
+  /** The link is back: try now instead of waiting. */
+  linkIsBack(): void;
+  /** Resolves when what was logged is acknowledged and the feed is read to its end. */
+  catchUp(signal: AbortSignal): Promise<void>;
+  /** Resolves when every local commit before the call is acknowledged by the cloud. */
+  drain(signal: AbortSignal): Promise<void>;
+  status(): Promise<SyncStatus>;
+}
+
+/** @throws SyncError when the database is not fit: not prepared, wrong settings, tables that the sync map misses. */
+export async function openCampusSync(options: CampusSyncOptions): Promise<CampusSync> {
+  const { databaseUrl, stateDir, relayUrl, authorization, logger } = options;
+  const catalog = await inspectDatabase(options);
+  const database = new Pool({ ...sessionConfig(databaseUrl, { applicationName: 'skooly-edge' }), max: 4 });
+  database.on('error', (error) => logger.warn({ err: error }, 'an idle database connection broke'));
+  const log = SyncLog.open(stateDir, isApplyOrigin(databaseUrl));
+  const capture = campusCapture(databaseUrl, catalog, log);
+  const relay = new RelayClient(relayUrl, authorization);
+  const captured = (limit: AbortSignal) => capture.passed(database, limit);
+  const push = new Push({ log, relay, logger, random: Math.random });
+  const seed = new Seed({ databaseUrl, catalog, relay, logger });
+  const follower = new Follower({ databaseUrl, catalog, log, captured, logger });
+  const position = (limit: AbortSignal) => relay.sync(log.epoch, limit);
+  const pull = new Pull({ relayUrl, authorization, position, database, follower, logger });
+
+  const acknowledged = (limit: AbortSignal) => push.acknowledged(log.lastSeq, limit);
+  return {
+    async run(signal) {
+      await Promise.all([
+        keepCapturing(capture, logger, signal),
+        seed.run(signal).then(() => Promise.all([push.run(signal), pull.run(signal)])),
+      ]);
+      await follower.close();
+      await database.end();
+      log.close();
+    },
+    linkIsBack() {
+      push.wake();
+      pull.restart();
+    },
+    async catchUp(limit) {
+      await acknowledged(limit);
+      await pull.upToDate(limit);
+    },
+    async drain(limit) {
+      await captured(limit);
+      await acknowledged(limit);
+    },
+    async status() {
+      const stored = await storedStatus(database);
+      const pending = log.pending();
+      const { oldestCommittedAt } = pending;
+      return {
+        pendingTransactions: pending.transactions,
+        pendingBytes: pending.bytes,
+        oldestPendingSeconds:
+          oldestCommittedAt === null ? null : Math.max(0, Date.now() / 1000 - oldestCommittedAt / 1e6),
+        conflictsOpen: stored.conflictsOpen,
+        parked: push.state.parkedInCloud + follower.parked,
+        lastPushAt: push.state.lastPushAt?.toISOString() ?? null,
+        lastPullAt: pull.state.lastPullAt?.toISOString() ?? null,
+        epoch: log.epoch,
+        loggedSeq: log.lastSeq,
+        acknowledgedSeq: log.acknowledged,
+        feedSeq: stored.feedSeq,
+        seeding: seed.progress,
+        ready: stored.ready,
+      };
+    },
+  };
+}
+
+async function inspectDatabase(options: CampusSyncOptions): Promise<Catalog> {
+  const client = new Client(sessionConfig(options.databaseUrl, { applicationName: 'skooly-edge start' }));
+  await client.connect();
+  try {
+    await checkServer(client);
+    await readSite(client);
+    return await readCatalog(client, options.syncMap);
+  } finally {
+    await client.end();
+  }
+}
+
+function campusCapture(databaseUrl: string, catalog: Catalog, log: SyncLog): Capture {
+  return new Capture({
+    connectionString: databaseUrl,
+    applicationName: 'skooly-edge capture',
+    sink: log,
+    skipOrigin: isApplyOrigin(databaseUrl),
+    table: (name) => {
+      const table = catalog.tables.get(name);
+      if (!table) throw new Error(`the publication has ${name}, which the sync map does not name`);
+      return { keyColumns: table.keyColumns, by: table.rule.by };
+    },
+  });
+}
+
+async function keepCapturing(capture: Capture, logger: Logger, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      await capture.run(signal);
+    } catch (error) {
+      if (!signal.aborted) logger.warn({ err: error }, 'capture stopped, starts again');
+    }
+    await sleep(captureRestartDelayMs, undefined, { signal }).catch(() => {});
+  }
+}
+
+/** What the campus's database tells; a database that is away leaves the numbers at what is surely true: not ready. */
+async function storedStatus(
+  database: Pool,
+): Promise<{ conflictsOpen: number; feedSeq: number; ready: boolean }> {
+  try {
+    const { rows } = await database.query<Record<string, string | null>>(
+      `SELECT (SELECT count(*) FROM sync.conflict WHERE status = 'open') AS open,
+              (SELECT seq FROM sync.cursor) AS seq, (SELECT seq >= seeded_until FROM sync.cursor) AS ready`,
+    );
+    const row = rows[0] ?? {};
+    return { conflictsOpen: Number(row.open ?? 0), feedSeq: Number(row.seq ?? 0), ready: row.ready === 't' };
+  } catch {
+    return { conflictsOpen: 0, feedSeq: 0, ready: false };
+  }
+}

@@ -1,0 +1,221 @@
+/**
+ * Turns the environment into the appliance's configuration. First every field is held against its schema, then the files
+ * that they name are read, then what must fit together is compared. The first thing that is wrong is refused with one
+ * sentence that names the field and the fix. Nothing is created or connected here, and the sync map is only looked for:
+ * what it says is judged by whoever uses it.
+ */
+import { createPublicKey, type KeyObject } from 'node:crypto';
+import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs';
+import { Value } from 'typebox/value';
+import type { LinkSettings } from '../link/settings.ts';
+import type { EdgeEnv } from './env.ts';
+import { ConfigError } from './errors.ts';
+import { Fields, type FieldValues, ownFamilies } from './fields.ts';
+import { Secret } from './secret.ts';
+
+export interface ListenAddress {
+  host: string;
+  port: number;
+}
+
+export type GatewayPolicy = FieldValues['EDGE_GATEWAY_POLICY'];
+
+export interface Config {
+  campus: string;
+  /** May not exist yet. */
+  stateDir: string;
+  /** Carries a password. */
+  databaseUrl: Secret;
+  syncMapFile: string;
+  relayUrl: URL;
+  relayToken: Secret;
+  /** Ed25519: what the relay signs its health with. */
+  cloudPublicKey: KeyObject;
+  /** Where the relay is probed; its own URL comes first. */
+  probeUrls: URL[];
+  /** Whether the link also asks Skooly in the cloud. Off where no such Skooly runs. */
+  appCheck: boolean;
+  link: LinkSettings;
+  gateway: {
+    listen: ListenAddress;
+    cloudUrl: URL;
+    localUrl: URL;
+    policy: GatewayPolicy;
+    fenceMaxMs: number;
+    patienceMs: number;
+    answerTimeoutMs: number;
+  };
+  admin: { listen: ListenAddress };
+  logLevel: FieldValues['LOG_LEVEL'];
+}
+
+/** @throws ConfigError */
+export function readConfig(env: EdgeEnv): Config {
+  const values = readFields(env);
+  refuseContradictions(values);
+  requireReadable('EDGE_SYNC_MAP', values.EDGE_SYNC_MAP);
+  const relayUrl = readUrl('EDGE_RELAY_URL', values.EDGE_RELAY_URL);
+  return {
+    campus: values.EDGE_CAMPUS,
+    stateDir: writableFolder('EDGE_STATE_DIR', values.EDGE_STATE_DIR),
+    databaseUrl: new Secret(values.EDGE_DATABASE_URL),
+    syncMapFile: values.EDGE_SYNC_MAP,
+    relayUrl,
+    relayToken: readToken(values.EDGE_RELAY_TOKEN_FILE),
+    cloudPublicKey: readPublicKey(values.EDGE_CLOUD_PUBLIC_KEY_FILE),
+    probeUrls: [relayUrl, ...furtherProbeUrls(values.EDGE_PROBE_URLS)],
+    appCheck: values.EDGE_LINK_APP_CHECK === 'on',
+    link: linkSettings(values),
+    gateway: {
+      listen: readAddress('EDGE_GATEWAY_LISTEN', values.EDGE_GATEWAY_LISTEN),
+      cloudUrl: readUrl('EDGE_CLOUD_APP_URL', values.EDGE_CLOUD_APP_URL),
+      localUrl: readUrl('EDGE_LOCAL_APP_URL', values.EDGE_LOCAL_APP_URL),
+      policy: values.EDGE_GATEWAY_POLICY,
+      fenceMaxMs: values.EDGE_GATEWAY_FENCE_MAX_MS,
+      patienceMs: values.EDGE_GATEWAY_PATIENCE_MS,
+      answerTimeoutMs: values.EDGE_GATEWAY_ANSWER_TIMEOUT_MS,
+    },
+    admin: { listen: readAddress('EDGE_ADMIN_LISTEN', values.EDGE_ADMIN_LISTEN) },
+    logLevel: values.LOG_LEVEL,
+  };
+}
+
+function readFields(env: EdgeEnv): FieldValues {
+  const set = Object.entries(env).filter(([, value]) => value !== undefined && value !== '');
+  const unknown = set.find(
+    ([name]) => ownFamilies.some((family) => name.startsWith(family)) && !(name in Fields.properties),
+  );
+  if (unknown)
+    throw new ConfigError(unknown[0], 'is no setting of the appliance', 'correct its name or remove it');
+  const known = Object.fromEntries(set.filter(([name]) => name in Fields.properties));
+  const values = Value.Convert(Fields, Value.Default(Fields, known));
+  for (const [name, schema] of Object.entries(Fields.properties)) {
+    const field = name as keyof FieldValues;
+    const value = (values as Record<string, unknown>)[field];
+    const { fix, secret } = schema as { fix?: string; secret?: boolean };
+    if (value === undefined && Fields.required.includes(field as never)) {
+      throw new ConfigError(field, 'is not set', fix ?? 'set it');
+    }
+    if (value !== undefined && !Value.Check(schema, value)) {
+      const problem = secret ? 'is not of the right form' : `is ${JSON.stringify(known[field])}`;
+      throw new ConfigError(field, problem, fix ?? 'correct it');
+    }
+  }
+  return values as FieldValues;
+}
+
+function refuseContradictions(values: FieldValues): void {
+  const { EDGE_LINK_HOLD_DOWN_MIN_MS: min, EDGE_LINK_HOLD_DOWN_MAX_MS: max } = values;
+  if (min > max) {
+    const fix = `set it to EDGE_LINK_HOLD_DOWN_MAX_MS (${max}) or less`;
+    throw new ConfigError('EDGE_LINK_HOLD_DOWN_MIN_MS', `is ${min}`, fix);
+  }
+  for (const [field, other] of [
+    ['EDGE_ADMIN_LISTEN', 'EDGE_GATEWAY_LISTEN'],
+    ['EDGE_LOCAL_APP_URL', 'EDGE_CLOUD_APP_URL'],
+  ] as const) {
+    if (values[field] === values[other]) throw new ConfigError(field, `equals ${other}`, 'give each its own');
+  }
+}
+
+function linkSettings(values: FieldValues): LinkSettings {
+  return {
+    intervalMs: values.EDGE_LINK_INTERVAL_MS,
+    suspectIntervalMs: Math.min(values.EDGE_LINK_SUSPECT_INTERVAL_MS, values.EDGE_LINK_INTERVAL_MS),
+    timeoutMs: values.EDGE_LINK_TIMEOUT_MS,
+    missesToLocal: values.EDGE_LINK_MISSES,
+    refusalsToLocal: values.EDGE_LINK_REFUSALS,
+    hitsToCatchUp: values.EDGE_LINK_HITS,
+    brownOut: {
+      lossRatio: values.EDGE_LINK_BROWN_OUT_LOSS_PERCENT / 100,
+      p95Ms: values.EDGE_LINK_BROWN_OUT_P95_MS,
+      windowMs: values.EDGE_LINK_BROWN_OUT_WINDOW_MS,
+    },
+    holdDown: {
+      minMs: values.EDGE_LINK_HOLD_DOWN_MIN_MS,
+      maxMs: values.EDGE_LINK_HOLD_DOWN_MAX_MS,
+      decayMs: values.EDGE_LINK_HOLD_DOWN_DECAY_MS,
+    },
+  };
+}
+
+function readUrl(field: keyof FieldValues, text: string): URL {
+  const url = URL.parse(text);
+  if (!url)
+    throw new ConfigError(
+      field,
+      `is ${JSON.stringify(text)}`,
+      'set it to a whole URL such as http://HOST:PORT',
+    );
+  return url;
+}
+
+function furtherProbeUrls(text: string | undefined): URL[] {
+  return (text ?? '')
+    .split(',')
+    .filter((part) => part.trim() !== '')
+    .map((part) => readUrl('EDGE_PROBE_URLS', part.trim()));
+}
+
+function readAddress(field: keyof FieldValues, text: string): ListenAddress {
+  const colon = text.lastIndexOf(':');
+  const port = Number(text.slice(colon + 1));
+  if (port > 65_535) throw new ConfigError(field, `is ${JSON.stringify(text)}`, 'use a port up to 65535');
+  return { host: text.slice(0, colon).replace(/^\[|\]$/g, ''), port };
+}
+
+function readToken(path: string): Secret {
+  const token = readText('EDGE_RELAY_TOKEN_FILE', path).trim();
+  if (token === '' || /\s/.test(token)) {
+    const fix = 'write a new one with `skooly-relay enrol`';
+    throw new ConfigError('EDGE_RELAY_TOKEN_FILE', `names ${path}, which holds no token`, fix);
+  }
+  return new Secret(token);
+}
+
+function readPublicKey(path: string): KeyObject {
+  const field = 'EDGE_CLOUD_PUBLIC_KEY_FILE';
+  const fix = "give the relay's Ed25519 public key in PEM";
+  const pem = readText(field, path);
+  if (pem.includes('PRIVATE KEY'))
+    throw new ConfigError(field, `names ${path}, which holds a private key`, fix);
+  let key: KeyObject;
+  try {
+    key = createPublicKey(pem);
+  } catch (cause) {
+    throw new ConfigError(field, `names ${path}, which holds no public key`, fix, { cause });
+  }
+  if (key.asymmetricKeyType !== 'ed25519') {
+    throw new ConfigError(field, `names ${path}, which holds a key of type ${key.asymmetricKeyType}`, fix);
+  }
+  return key;
+}
+
+function readText(field: keyof FieldValues, path: string): string {
+  requireReadable(field, path);
+  return readFileSync(path, 'utf8');
+}
+
+function requireReadable(field: keyof FieldValues, path: string): void {
+  try {
+    accessSync(path, constants.R_OK);
+  } catch (cause) {
+    const problem = `names ${path}, which cannot be read (${(cause as NodeJS.ErrnoException).code})`;
+    throw new ConfigError(field, problem, 'give the path of a file that this user may read', { cause });
+  }
+  if (!statSync(path).isFile())
+    throw new ConfigError(field, `names ${path}, which is no file`, 'give the path of a file');
+}
+
+function writableFolder(field: keyof FieldValues, path: string): string {
+  if (!existsSync(path)) return path;
+  try {
+    accessSync(path, constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    const fix = 'give a folder that this user may write';
+    throw new ConfigError(field, `names ${path}, which cannot be written`, fix, { cause });
+  }
+  if (!statSync(path).isDirectory())
+    throw new ConfigError(field, `names ${path}, which is no folder`, 'give a folder');
+  return path;
+}

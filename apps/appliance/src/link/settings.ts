@@ -1,0 +1,29 @@
+/** How quickly the link believes bad and good news. */
+export interface LinkSettings {
+  /** From the start of one round of probes to the start of the next. */
+  intervalMs: number;
+  /** The same while SUSPECT: bad news is confirmed quickly. Never more than `intervalMs`. */
+  suspectIntervalMs: number;
+  /** For one probe, from opening the connection to the whole answer. */
+  timeoutMs: number;
+  missesToLocal: number;
+  refusalsToLocal: number;
+  /** Good rounds one after the other, before catching up may begin. */
+  hitsToCatchUp: number;
+  brownOut: BrownOutSettings;
+  holdDown: HoldDownSettings;
+}
+
+export interface BrownOutSettings {
+  /** 0 to 1. */
+  lossRatio: number;
+  p95Ms: number;
+  windowMs: number;
+}
+
+export interface HoldDownSettings {
+  minMs: number;
+  maxMs: number;
+  /** Each such period spent online halves what the hold-down had grown to. */
+  decayMs: number;
+}

@@ -1,0 +1,227 @@
+/**
+ * Pull follows this campus's feed with Electric's official client and hands what comes to the follower, in order and
+ * without gaps: entries it has already seen are left out, entries that come too early wait for those before them.
+ *
+ * It has a watchdog of its own: every failure, and every return of the link, begins a new stream at the cursor. The client
+ * waits while entries are being applied, so that memory is bounded by a few chunks of the feed.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  isChangeMessage,
+  isControlMessage,
+  type Message,
+  type Offset,
+  ShapeStream,
+} from '@electric-sql/client';
+import type { FeedEntry } from '@skooly-edge/sync-protocol';
+import type { Pool } from 'pg';
+import type { Logger } from 'pino';
+import { fetch } from 'undici';
+import type { SyncPosition } from '../relay-client/relay-client.ts';
+import type { Follower } from './follower.ts';
+
+export interface PullState {
+  lastPullAt: Date | null;
+  /** The last entry of the feed that is applied here. */
+  feedSeq: number;
+  /** The stream has said that there is nothing more, and everything before is applied. */
+  upToDate: boolean;
+  lastError: string | null;
+}
+
+export interface PullOptions {
+  relayUrl: URL;
+  authorization(): string;
+  /** Asks the relay where this campus stands. */
+  position(signal: AbortSignal): Promise<SyncPosition>;
+  database: Pool;
+  follower: Follower;
+  logger: Logger;
+}
+
+const retryDelayMs = 1_000;
+const maxRetryDelayMs = 15_000;
+
+/** Longer than the relay holds a live request (20 s). */
+const liveRequestTimeoutMs = 35_000;
+
+/** One commit of the campus takes up to this many changes of the feed. */
+const maxGroupChanges = 2_000;
+
+/** Columns of a feed row as they arrive: Postgres text, parsed by nobody. */
+type FeedColumns = Record<'seq' | 'stamp_epoch' | 'stamp_seq' | 'committed_at' | 'body', string>;
+
+export class Pull {
+  readonly #options: PullOptions;
+  readonly state: PullState = { lastPullAt: null, feedSeq: 0, upToDate: false, lastError: null };
+  #restart = new AbortController();
+  #caughtUp: PromiseWithResolvers<void> = Promise.withResolvers();
+
+  constructor(options: PullOptions) {
+    this.#options = options;
+  }
+
+  /** The link is back: what hangs is given up, and a new stream begins. */
+  restart(): void {
+    this.#restart.abort(new Error('the link is back'));
+  }
+
+  /** Resolves when the feed is read to its end. */
+  async upToDate(signal: AbortSignal): Promise<void> {
+    while (!this.state.upToDate) {
+      const aborted = Promise.withResolvers<never>();
+      const abort = () => aborted.reject(signal.reason);
+      if (signal.aborted) abort();
+      signal.addEventListener('abort', abort, { once: true });
+      await Promise.race([this.#caughtUp.promise, aborted.promise]);
+      signal.removeEventListener('abort', abort);
+    }
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    let failures = 0;
+    while (!signal.aborted) {
+      this.#restart = new AbortController();
+      const session = AbortSignal.any([signal, this.#restart.signal]);
+      try {
+        await this.#follow(session, () => {
+          failures = 0;
+        });
+      } catch (error) {
+        if (!signal.aborted && !this.#restart.signal.aborted) this.#note(error, ++failures);
+      }
+      this.state.upToDate = false;
+      const delayMs = failures === 0 ? 0 : Math.min(maxRetryDelayMs, retryDelayMs * 2 ** (failures - 1));
+      await sleep(delayMs, undefined, { signal: AbortSignal.any([signal, this.#restart.signal]) }).catch(
+        () => {},
+      );
+    }
+  }
+
+  /** One stream, from the cursor until it fails or the signal aborts. */
+  async #follow(signal: AbortSignal, onProgress: () => void): Promise<void> {
+    const position = await this.#options.position(signal);
+    const cursor = await this.#readCursor();
+    this.state.feedSeq = cursor.seq;
+    const failed = Promise.withResolvers<never>();
+    const stop = new AbortController();
+    const stream = new ShapeStream<never>({
+      url: new URL('/v1/shape', this.#options.relayUrl).href,
+      params: { table: 'sync.feed' },
+      headers: { authorization: () => this.#options.authorization(), 'accept-encoding': 'zstd, gzip' },
+      ...startOf(position, cursor),
+      parser: { int8: (text: string) => text as never },
+      fetchClient: fetch as unknown as typeof globalThis.fetch,
+      backoffOptions: { initialDelay: 200, maxDelay: 5_000, multiplier: 2, maxRetries: 3 },
+      liveRequestTimeoutMs,
+      signal: AbortSignal.any([signal, stop.signal]),
+      onError: (error) => failed.reject(error),
+    });
+    const early = new Map<number, FeedEntry>();
+    stream.subscribe(
+      async (messages) => {
+        // An error must not leave this callback: the client would throw it at the process.
+        await this.#receive(messages as Message[], early, signal).then(onProgress, failed.reject);
+        await this.#rememberShape(stream, position).catch(failed.reject);
+      },
+      (error) => failed.reject(error),
+    );
+    const aborted = new Promise<void>((resolve) => {
+      if (signal.aborted) resolve();
+      signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+    try {
+      await Promise.race([failed.promise, aborted]);
+    } finally {
+      stop.abort();
+      stream.unsubscribeAll();
+    }
+  }
+
+  async #receive(messages: Message[], early: Map<number, FeedEntry>, signal: AbortSignal): Promise<void> {
+    for (const message of messages) {
+      if (!isChangeMessage(message)) continue;
+      const entry = toEntry(message.value as unknown as FeedColumns);
+      if (entry.seq > this.state.feedSeq) early.set(entry.seq, entry);
+    }
+    for (let group = this.#nextGroup(early); group.length > 0; group = this.#nextGroup(early)) {
+      this.state.upToDate = false;
+      await this.#options.follower.apply(group, signal);
+      for (const { seq } of group) early.delete(seq);
+      this.state.feedSeq = group.at(-1)?.seq ?? this.state.feedSeq;
+      this.state.lastPullAt = new Date();
+    }
+    const ended = messages.some(
+      (message) => isControlMessage(message) && message.headers.control === 'up-to-date',
+    );
+    if (ended && early.size === 0) this.#markUpToDate();
+  }
+
+  #nextGroup(early: ReadonlyMap<number, FeedEntry>): FeedEntry[] {
+    const group: FeedEntry[] = [];
+    let changes = 0;
+    for (let seq = this.state.feedSeq + 1; changes < maxGroupChanges; seq++) {
+      const entry = early.get(seq);
+      if (!entry) break;
+      group.push(entry);
+      changes += 1 + entry.changes.length + entry.corrections.length;
+    }
+    return group;
+  }
+
+  #markUpToDate(): void {
+    this.state.upToDate = true;
+    this.state.lastPullAt = new Date();
+    this.state.lastError = null;
+    this.#caughtUp.resolve();
+    this.#caughtUp = Promise.withResolvers();
+  }
+
+  async #readCursor(): Promise<StoredCursor> {
+    const { rows } = await this.#options.database.query<Record<string, string | null>>(
+      'SELECT seq, shape_handle, shape_offset FROM sync.cursor',
+    );
+    const row = rows[0];
+    if (!row) throw new Error('the first copy of the database is not complete');
+    return { seq: Number(row.seq), handle: row.shape_handle ?? null, offset: row.shape_offset ?? null };
+  }
+
+  /** With a real Electric the place in the shape is Electric's own and has to be kept; ours is the cursor itself. */
+  async #rememberShape(stream: ShapeStream<never>, position: SyncPosition): Promise<void> {
+    if (position.feed || !this.state.upToDate || !stream.shapeHandle) return;
+    await this.#options.database.query('UPDATE sync.cursor SET shape_handle = $1, shape_offset = $2', [
+      stream.shapeHandle,
+      stream.lastOffset,
+    ]);
+  }
+
+  #note(error: unknown, failures: number): void {
+    this.state.lastError = error instanceof Error ? error.message : String(error);
+    this.#options.logger[failures === 1 ? 'warn' : 'debug'](
+      { err: error, failures },
+      'pull failed, tries again',
+    );
+  }
+}
+
+interface StoredCursor {
+  seq: number;
+  handle: string | null;
+  offset: string | null;
+}
+
+function startOf(position: SyncPosition, cursor: StoredCursor): { handle?: string; offset?: Offset } {
+  if (position.feed) return { handle: position.feed.handle, offset: `${cursor.seq}_0` };
+  return cursor.handle && cursor.offset ? { handle: cursor.handle, offset: cursor.offset as Offset } : {};
+}
+
+function toEntry(value: FeedColumns): FeedEntry {
+  const { changes, corrections } = JSON.parse(value.body) as Pick<FeedEntry, 'changes' | 'corrections'>;
+  return {
+    seq: Number(value.seq),
+    stamp: { epoch: value.stamp_epoch, seq: Number(value.stamp_seq) },
+    committedAt: Number(value.committed_at),
+    changes,
+    corrections,
+  };
+}

@@ -1,0 +1,35 @@
+/**
+ * How much to put into one batch: about two seconds of what the link carried last, so that a cut costs little and a good
+ * link is not asked for every small thing. Never so little that no progress is made.
+ */
+const minBytes = 16 * 1024;
+const firstBytes = 256 * 1024;
+const maxBytes = 4 * 1024 * 1024;
+const targetMs = 2_000;
+
+/** A batch may grow by this factor at a time: one lucky answer says little. */
+const maxGrowth = 4;
+
+export class BatchSize {
+  #bytes = firstBytes;
+
+  /** Uncompressed bytes that the next batch may hold. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  sent(lines: readonly string[], elapsedMs: number): void {
+    const bytes = lines.reduce((sum, line) => sum + line.length, 0);
+    if (bytes < this.#bytes / 2) return;
+    const ideal = (bytes / Math.max(elapsedMs, 1)) * targetMs;
+    this.#bytes = clamp(Math.min(ideal, this.#bytes * maxGrowth));
+  }
+
+  failed(): void {
+    this.#bytes = clamp(this.#bytes / 2);
+  }
+}
+
+function clamp(bytes: number): number {
+  return Math.round(Math.min(maxBytes, Math.max(minBytes, bytes)));
+}

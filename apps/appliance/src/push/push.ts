@@ -1,0 +1,133 @@
+/**
+ * Push drains the sync log into the relay: asks for the cursor, sends what follows it in batches, notes what is
+ * acknowledged. Small batches that make progress on a bad link: the size follows what the link carried last.
+ *
+ * It does not decide whether there is a link: it tries, and waits longer after each failure, unless it is woken.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { encodeBatch } from '@skooly-edge/sync-protocol';
+import type { Logger } from 'pino';
+import type { RelayClient } from '../relay-client/relay-client.ts';
+import { RelayRefusal } from '../relay-client/relay-fetch.ts';
+import type { SyncLog } from '../sync-log/sync-log.ts';
+import { BatchSize } from './batch-size.ts';
+
+const minRetryDelayMs = 250;
+const maxRetryDelayMs = 15_000;
+const maxBatchTransactions = 10_000;
+
+export interface PushState {
+  lastPushAt: Date | null;
+  /** Transactions of this campus that wait parked in the cloud, as last heard. */
+  parkedInCloud: number;
+  lastError: string | null;
+}
+
+export interface PushOptions {
+  log: SyncLog;
+  relay: RelayClient;
+  logger: Logger;
+  random(): number;
+}
+
+export class Push {
+  readonly #options: PushOptions;
+  readonly #batchSize = new BatchSize();
+  readonly state: PushState = { lastPushAt: null, parkedInCloud: 0, lastError: null };
+  #wake: PromiseWithResolvers<void> = Promise.withResolvers();
+  #acknowledged: PromiseWithResolvers<void> = Promise.withResolvers();
+
+  constructor(options: PushOptions) {
+    this.#options = options;
+  }
+
+  /** Ends a wait: something was logged, or the link is back. */
+  wake(): void {
+    this.#wake.resolve();
+  }
+
+  /** Resolves when everything up to `seq` is acknowledged by the cloud. */
+  async acknowledged(seq: number, signal: AbortSignal): Promise<void> {
+    const aborted = new Promise<never>((_, reject) => {
+      if (signal.aborted) reject(signal.reason);
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    });
+    aborted.catch(() => {});
+    while (this.#options.log.acknowledged < seq) {
+      this.wake();
+      await Promise.race([this.#acknowledged.promise, aborted]);
+    }
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    let failures = 0;
+    const stopListening = this.#options.log.onAppend(() => {
+      if (failures === 0) this.wake();
+    });
+    while (!signal.aborted) {
+      try {
+        await this.#drain(signal);
+        failures = 0;
+        this.state.lastError = null;
+        await this.#pause(null, signal);
+      } catch (error) {
+        if (signal.aborted) break;
+        this.#note(error, ++failures);
+        await this.#pause(this.#retryDelayMs(failures), signal);
+      }
+    }
+    stopListening();
+  }
+
+  async #drain(signal: AbortSignal): Promise<void> {
+    const { log, relay } = this.#options;
+    const position = await relay.sync(log.epoch, signal);
+    this.state.parkedInCloud = position.parked;
+    this.#acknowledge(position.cursor.seq);
+    for (;;) {
+      const slice = log.read(log.acknowledged, this.#batchSize.bytes, maxBatchTransactions);
+      if (!slice) return;
+      const batch = await encodeBatch({ epoch: log.epoch }, slice.lines);
+      const startedAt = performance.now();
+      const answer = await relay.push(batch, signal);
+      this.#batchSize.sent(slice.lines, performance.now() - startedAt);
+      this.state.parkedInCloud = answer.parked;
+      this.state.lastPushAt = new Date();
+      this.#acknowledge(answer.cursor.seq);
+    }
+  }
+
+  #acknowledge(seq: number): void {
+    this.#options.log.acknowledge(seq);
+    this.#acknowledged.resolve();
+    this.#acknowledged = Promise.withResolvers();
+  }
+
+  async #pause(delayMs: number | null, signal: AbortSignal): Promise<void> {
+    const { log } = this.#options;
+    if (delayMs === null && log.lastSeq > log.acknowledged) return;
+    this.#wake = Promise.withResolvers();
+    const stop = new AbortController();
+    const ends: Promise<unknown>[] = [this.#wake.promise];
+    if (delayMs !== null) ends.push(sleep(delayMs, undefined, { signal: stop.signal }).catch(() => {}));
+    const aborted = () => this.#wake.resolve();
+    signal.addEventListener('abort', aborted, { once: true });
+    if (!signal.aborted) await Promise.race(ends);
+    signal.removeEventListener('abort', aborted);
+    stop.abort();
+  }
+
+  #note(error: unknown, failures: number): void {
+    const { logger } = this.#options;
+    this.#batchSize.failed();
+    this.state.lastError = error instanceof Error ? error.message : String(error);
+    const level = failures === 1 || error instanceof RelayRefusal ? 'warn' : 'debug';
+    logger[level]({ err: error, failures }, 'push failed, tries again');
+  }
+
+  /** Exponential, with full jitter, so that a thousand boxes do not come back at the same moment. */
+  #retryDelayMs(failures: number): number {
+    const ceiling = Math.min(maxRetryDelayMs, minRetryDelayMs * 2 ** failures);
+    return minRetryDelayMs + this.#options.random() * (ceiling - minRetryDelayMs);
+  }
+}

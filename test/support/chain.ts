@@ -1,0 +1,147 @@
+/**
+ * The whole sync chain in one process over two databases of the test cluster: relay and campus as they are, joined by
+ * HTTP on loopback, without link, gateway and school application.
+ */
+import { generateKeyPairSync } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseSyncMap, prepareSite, sessionConfig, syncRole } from '@skooly-edge/sync-protocol';
+import { Client } from 'pg';
+import { pino } from 'pino';
+import { type CampusSync, openCampusSync } from '../../apps/appliance/src/campus-sync.ts';
+import { enrol } from '../../apps/cloud-relay/src/enrol/enrol.ts';
+import { runRelay } from '../../apps/cloud-relay/src/relay.ts';
+import { freePort } from '../lab/ports/free-port.ts';
+import { createDatabase } from './postgres.ts';
+
+const password = 'chain-test';
+
+export interface ChainOptions {
+  schema: string;
+  /** Rows that the cloud begins with. */
+  seed: string;
+  syncMap: object;
+  campus: string;
+}
+
+export interface Chain {
+  cloud: Client;
+  campus: Client;
+  sync: CampusSync;
+  /** Begins or resumes the campus's side. */
+  connect(): Promise<void>;
+  /** Ends the campus's side: what is written now waits in the WAL. */
+  disconnect(): Promise<void>;
+  /** Resolves when both sides have nothing left to tell each other. */
+  settled(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+export async function startChain(options: ChainOptions): Promise<Chain> {
+  const [cloudDatabase, campusDatabase] = [await createDatabase('cloud'), await createDatabase('campus')];
+  const syncMap = parseSyncMap(options.syncMap);
+  const cloud = await connectTo(cloudDatabase.url);
+  const campus = await connectTo(campusDatabase.url);
+  await cloud.query(options.schema + options.seed);
+  await campus.query(options.schema);
+  await prepareSite({ adminUrl: cloudDatabase.url, site: 'cloud', syncMap, password });
+  await prepareSite({ adminUrl: campusDatabase.url, site: options.campus, syncMap, password });
+  const token = await enrol(cloud, options.campus);
+  const logger = pino({ level: process.env.CHAIN_LOG ?? 'silent' });
+  const port = await freePort();
+  const stopRelay = new AbortController();
+  const relay = runRelay(
+    {
+      databaseUrl: asSyncRole(cloudDatabase.url),
+      listen: { host: '127.0.0.1', port },
+      syncMap,
+      signingKey: generateKeyPairSync('ed25519').privateKey,
+      electricUrl: null,
+      logLevel: 'silent',
+    },
+    logger,
+    stopRelay.signal,
+  );
+  const stateDir = mkdtempSync(join(tmpdir(), 'skooly-chain-'));
+  let stopCampus = new AbortController();
+  let running: Promise<void> = Promise.resolve();
+  const chain: Chain = {
+    cloud,
+    campus,
+    sync: undefined as unknown as CampusSync,
+    async connect() {
+      stopCampus = new AbortController();
+      chain.sync = await openCampusSync({
+        databaseUrl: asSyncRole(campusDatabase.url),
+        syncMap,
+        stateDir,
+        relayUrl: new URL(`http://127.0.0.1:${port}`),
+        authorization: () => `Bearer ${token}`,
+        logger,
+      });
+      running = chain.sync.run(stopCampus.signal);
+      running.catch(() => {});
+    },
+    async disconnect() {
+      stopCampus.abort(new Error('disconnected'));
+      await running;
+    },
+    async settled() {
+      await until(async () => (await chain.sync.status()).ready);
+      await chain.sync.drain(AbortSignal.timeout(30_000));
+      await until(async () => await feedIsRead(cloud, chain.sync));
+    },
+    async [Symbol.asyncDispose]() {
+      stopCampus.abort(new Error('over'));
+      await running.catch(() => {});
+      stopRelay.abort(new Error('over'));
+      await relay;
+      await cloud.end();
+      await campus.end();
+      await cloudDatabase.drop();
+      await campusDatabase.drop();
+      rmSync(stateDir, { recursive: true });
+    },
+  };
+  return chain;
+}
+
+async function feedIsRead(cloud: Client, sync: CampusSync): Promise<boolean> {
+  const { rows } = await cloud.query('SELECT pg_logical_emit_message(true, $1, $2) AS lsn', [
+    'skooly_edge.mark',
+    '',
+  ]);
+  const target = rows[0].lsn;
+  await until(async () => {
+    const written = await cloud.query(
+      "SELECT ('0/0'::pg_lsn + lsn) > $1::pg_lsn AS past FROM sync.feed_position",
+      [target],
+    );
+    return written.rows[0].past === 't';
+  });
+  const head = await cloud.query('SELECT feed_seq FROM sync.follower');
+  return (await sync.status()).feedSeq === Number(head.rows[0].feed_seq);
+}
+
+export async function until(condition: () => Promise<boolean>, limitMs = 30_000): Promise<void> {
+  const deadline = Date.now() + limitMs;
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error('it did not come to pass in time');
+    await sleep(25);
+  }
+}
+
+async function connectTo(url: string): Promise<Client> {
+  const client = new Client(sessionConfig(url, { applicationName: 'chain test' }));
+  await client.connect();
+  return client;
+}
+
+function asSyncRole(adminUrl: string): string {
+  const url = new URL(adminUrl);
+  url.username = syncRole;
+  url.password = password;
+  return url.href;
+}
