@@ -10,10 +10,11 @@ import { APP_ROLE, httpUrl, isHealthy, type RunStep, type World } from './world.
 
 /** A cut in the lab is noticed within three seconds, and the way back is short. */
 const shortLinkTimes = {
-  EDGE_LINK_PROBE_INTERVAL_MS: '300',
-  EDGE_LINK_PROBE_TIMEOUT_MS: '600',
-  EDGE_LINK_MISSES_TO_LOCAL: '3',
-  EDGE_LINK_HITS_TO_RECOVER: '3',
+  EDGE_LINK_INTERVAL_MS: '400',
+  EDGE_LINK_SUSPECT_INTERVAL_MS: '200',
+  EDGE_LINK_TIMEOUT_MS: '600',
+  EDGE_LINK_MISSES: '3',
+  EDGE_LINK_HITS: '3',
   EDGE_LINK_HOLD_DOWN_MIN_MS: '1000',
   EDGE_LINK_HOLD_DOWN_MAX_MS: '4000',
 };
@@ -68,6 +69,7 @@ export function appliance(world: World): ProcessSpec {
     EDGE_CLOUD_APP_URL: httpUrl(ports.cableSkooly),
     EDGE_LOCAL_APP_URL: httpUrl(ports.campusSkooly),
     ...shortLinkTimes,
+    EDGE_LINK_APP_CHECK: world.other === null ? 'on' : 'off',
     ...world.env.appliance,
   };
   const command = {

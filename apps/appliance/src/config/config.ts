@@ -1,11 +1,11 @@
 /**
  * Turns the environment into the appliance's configuration. First every field is held against its schema, then the files
  * that they name are read, then what must fit together is compared. The first thing that is wrong is refused with one
- * sentence that names the field and the fix. Nothing is created or connected here, and the sync map is only looked for:
- * what it says is judged by whoever uses it.
+ * sentence that names the field and the fix. Nothing is created or connected here.
  */
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs';
+import { readSyncMap, type SyncMap } from '@skooly-edge/sync-protocol';
 import { Value } from 'typebox/value';
 import type { LinkSettings } from '../link/settings.ts';
 import type { EdgeEnv } from './env.ts';
@@ -20,13 +20,13 @@ export interface ListenAddress {
 
 export type GatewayPolicy = FieldValues['EDGE_GATEWAY_POLICY'];
 
-export interface Config {
+export interface ApplianceConfig {
   campus: string;
   /** May not exist yet. */
   stateDir: string;
   /** Carries a password. */
   databaseUrl: Secret;
-  syncMapFile: string;
+  syncMap: SyncMap;
   relayUrl: URL;
   relayToken: Secret;
   /** Ed25519: what the relay signs its health with. */
@@ -36,21 +36,19 @@ export interface Config {
   /** Whether the link also asks Skooly in the cloud. Off where no such Skooly runs. */
   appCheck: boolean;
   link: LinkSettings;
-  gateway: {
-    listen: ListenAddress;
-    cloudUrl: URL;
-    localUrl: URL;
-    policy: GatewayPolicy;
-    fenceMaxMs: number;
-    patienceMs: number;
-    answerTimeoutMs: number;
-  };
-  admin: { listen: ListenAddress };
+  gatewayListen: ListenAddress;
+  adminListen: ListenAddress;
+  cloudAppUrl: URL;
+  localAppUrl: URL;
+  policy: GatewayPolicy;
+  fenceMaxMs: number;
+  patienceMs: number;
+  answerTimeoutMs: number;
   logLevel: FieldValues['LOG_LEVEL'];
 }
 
-/** @throws ConfigError */
-export function readConfig(env: EdgeEnv): Config {
+/** @throws ConfigError, and SyncError SYNC_MAP_INVALID for what the sync map says. */
+export function readConfig(env: EdgeEnv): ApplianceConfig {
   const values = readFields(env);
   refuseContradictions(values);
   requireReadable('EDGE_SYNC_MAP', values.EDGE_SYNC_MAP);
@@ -59,23 +57,21 @@ export function readConfig(env: EdgeEnv): Config {
     campus: values.EDGE_CAMPUS,
     stateDir: writableFolder('EDGE_STATE_DIR', values.EDGE_STATE_DIR),
     databaseUrl: new Secret(values.EDGE_DATABASE_URL),
-    syncMapFile: values.EDGE_SYNC_MAP,
+    syncMap: readSyncMap(values.EDGE_SYNC_MAP),
     relayUrl,
     relayToken: readToken(values.EDGE_RELAY_TOKEN_FILE),
     cloudPublicKey: readPublicKey(values.EDGE_CLOUD_PUBLIC_KEY_FILE),
     probeUrls: [relayUrl, ...furtherProbeUrls(values.EDGE_PROBE_URLS)],
     appCheck: values.EDGE_LINK_APP_CHECK === 'on',
     link: linkSettings(values),
-    gateway: {
-      listen: readAddress('EDGE_GATEWAY_LISTEN', values.EDGE_GATEWAY_LISTEN),
-      cloudUrl: readUrl('EDGE_CLOUD_APP_URL', values.EDGE_CLOUD_APP_URL),
-      localUrl: readUrl('EDGE_LOCAL_APP_URL', values.EDGE_LOCAL_APP_URL),
-      policy: values.EDGE_GATEWAY_POLICY,
-      fenceMaxMs: values.EDGE_GATEWAY_FENCE_MAX_MS,
-      patienceMs: values.EDGE_GATEWAY_PATIENCE_MS,
-      answerTimeoutMs: values.EDGE_GATEWAY_ANSWER_TIMEOUT_MS,
-    },
-    admin: { listen: readAddress('EDGE_ADMIN_LISTEN', values.EDGE_ADMIN_LISTEN) },
+    gatewayListen: readAddress('EDGE_GATEWAY_LISTEN', values.EDGE_GATEWAY_LISTEN),
+    adminListen: readAddress('EDGE_ADMIN_LISTEN', values.EDGE_ADMIN_LISTEN),
+    cloudAppUrl: readUrl('EDGE_CLOUD_APP_URL', values.EDGE_CLOUD_APP_URL),
+    localAppUrl: readUrl('EDGE_LOCAL_APP_URL', values.EDGE_LOCAL_APP_URL),
+    policy: values.EDGE_GATEWAY_POLICY,
+    fenceMaxMs: values.EDGE_GATEWAY_FENCE_MAX_MS,
+    patienceMs: values.EDGE_GATEWAY_PATIENCE_MS,
+    answerTimeoutMs: values.EDGE_GATEWAY_ANSWER_TIMEOUT_MS,
     logLevel: values.LOG_LEVEL,
   };
 }

@@ -28,11 +28,23 @@ export class Attempt implements Dispatcher.DispatchHandler {
   #abandoned = false;
   #accepted = false;
   #ended = false;
+  #progress = 0;
 
   constructor(site: Site, response: ServerResponse, listener: AttemptListener) {
     this.site = site;
     this.#response = response;
     this.#listener = listener;
+  }
+
+  /** Grows whenever something of the answer comes, or while it is the user who is slow. */
+  get progress(): number {
+    if (this.#controller?.paused) this.#progress += 1;
+    return this.#progress;
+  }
+
+  /** Ends it as a failure. */
+  cut(reason: Error): void {
+    this.#controller?.abort(reason);
   }
 
   /** Gives it up. If nothing was sent yet, nothing will be. */
@@ -56,6 +68,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#progress += 1;
     if (!this.#accepted || this.#response.destroyed || this.#response.write(chunk)) return;
     controller.pause();
     const goOn = () => {

@@ -73,25 +73,28 @@ export class Exchange implements AttemptListener {
   /** Sends it where it belongs now, or lets it wait until that is known. */
   go(): void {
     this.#stopWaiting();
-    if (this.#response.destroyed) return this.#finish();
+    if (this.#response.destroyed) {
+      this.#finish();
+      return;
+    }
     if (!this.#read && this.#room.fence.raised) {
       this.#stopWaiting = this.#room.fence.hold(() => this.go());
       return;
     }
     const site = siteFor(this.#room.position());
-    if (site === null) return this.#answer(this.#uncertain ? 'OUTCOME_UNKNOWN' : 'BOX_NOT_READY');
-    if (site === 'cloud' && this.#isRisky()) return this.#waitForVerdict();
-    this.#start(site);
+    if (site === null) this.#answer(this.#sent && !this.#read ? 'OUTCOME_UNKNOWN' : 'BOX_NOT_READY');
+    else if (site === 'cloud' && this.#isRisky()) this.#waitForVerdict();
+    else this.#start(site);
   }
 
   linkChanged(state: LinkState): void {
-    if (this.#answered) return;
-    if (this.#live.size === 0) return this.go();
     const cloud = this.#live.get('cloud')?.attempt;
+    if (this.#live.size === 0) this.go();
     if (!cloud) return;
     this.#stopWaiting();
-    if (state === 'SUSPECT') this.#losePatience();
+    if (state === 'LOCAL' && this.#answered) this.#stopWaiting = this.#cutWhenStill(cloud);
     else if (state === 'LOCAL') this.#leaveCloud(cloud);
+    else if (state === 'SUSPECT' && !this.#answered) this.#losePatience();
   }
 
   onSent(): void {
@@ -105,18 +108,19 @@ export class Exchange implements AttemptListener {
       return false;
     }
     if (attempt.site === 'cloud' && answeredByProxy.has(status)) this.#accuse(`the cloud answered ${status}`);
-    this.#answered = true;
-    this.#unwatch();
-    for (const other of this.#live.values()) if (other.attempt !== attempt) other.attempt.abandon();
     if (!this.#response.destroyed) {
       this.#response.writeHead(status, headersToUser(rawHeaders, attempt.site, this.#room.link.state));
     }
+    this.#answered = true;
+    this.#stopWaiting();
+    for (const other of [...this.#live.values()]) if (other.attempt !== attempt) other.attempt.abandon();
     return true;
   }
 
   onFailure({ site }: Attempt, error: Error & { code?: string }): void {
     if (error.code === 'UND_ERR_INVALID_ARG' || error.code === 'UND_ERR_NOT_SUPPORTED') {
-      return this.#answer('REQUEST_REFUSED');
+      this.#answer('REQUEST_REFUSED');
+      return;
     }
     if (site === 'cloud') this.#accuse(`a request to the cloud failed (${error.code ?? error.message})`);
     if (this.#answered || this.#live.size > 0) return;
@@ -136,7 +140,10 @@ export class Exchange implements AttemptListener {
   }
 
   #start(site: Site): void {
-    if (this.#response.destroyed) return this.#finish();
+    if (this.#response.destroyed) {
+      this.#finish();
+      return;
+    }
     if (site === 'box' && this.#sent) this.#room.count('repeatedAtBox');
     if (site === 'box') this.#boxTried = true;
     const { pool, host } = this.#room.upstream(site);
@@ -196,6 +203,19 @@ export class Exchange implements AttemptListener {
     });
   }
 
+  /** Half an answer of which nothing more comes would leave a page waiting; cut off, it is asked for again. */
+  #cutWhenStill(cloud: Attempt): () => void {
+    const { clock, limits } = this.#room;
+    let seen = cloud.progress;
+    const look = () => {
+      if (cloud.progress === seen) cloud.cut(new Error('the link fell in mid-answer'));
+      seen = cloud.progress;
+      cancel = clock.after(limits.unsafeGraceMs, look);
+    };
+    let cancel = clock.after(limits.unsafeGraceMs, look);
+    return () => cancel();
+  }
+
   #userGone(): void {
     const uploading = !this.#body.kept && !this.#request.complete;
     if (this.#read || uploading) for (const { attempt } of [...this.#live.values()]) attempt.abandon();
@@ -232,9 +252,5 @@ export class Exchange implements AttemptListener {
 
   get #sendable(): boolean {
     return this.#body.kept || !this.#body.started;
-  }
-
-  get #uncertain(): boolean {
-    return this.#sent && !this.#read;
   }
 }

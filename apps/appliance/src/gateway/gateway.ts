@@ -23,6 +23,7 @@ import { defaultLimits, type GatewayLimits } from './limits.ts';
 import { answerSelf } from './own-answer.ts';
 import { hasBody, noBody, ReplayBudget, readRequestBody } from './request-body.ts';
 import { type Policy, siteFor } from './route.ts';
+import type { AnswerCode } from './words.ts';
 
 export interface GatewayParts {
   link: Pick<Link, 'state' | 'since' | 'onChange' | 'report'>;
@@ -30,7 +31,7 @@ export interface GatewayParts {
   localUrl: URL;
   policy: Policy;
   clock: Clock;
-  log: Logger;
+  logger: Logger;
   limits?: Partial<GatewayLimits>;
   /** Whether the box holds the school's data. Until it does, it serves nobody. Default: it does. */
   boxReady?: () => boolean;
@@ -52,11 +53,22 @@ export interface GatewaySnapshot {
 export interface Gateway extends AsyncDisposable {
   /** Port 0 takes a free one. @throws GatewayError PORT_TAKEN, LISTEN_REFUSED */
   listen(address: { host: string; port: number }): Promise<{ host: string; port: number }>;
-  /** To be called when the link is CATCHING_UP. Reports the end to the link itself; does not reject for a failed step. */
-  failback(steps: FailbackSteps): Promise<FailbackResult>;
+  /**
+   * To be called when the link is CATCHING_UP. Tells the link itself how it ended, and does not reject for a failed step.
+   * @throws GatewayError FAILBACK_RUNNING
+   */
+  failback(steps: FailbackSteps, signal?: AbortSignal): Promise<FailbackResult>;
   snapshot(): GatewaySnapshot;
   /** Lets requests in flight finish, for a bounded time. May be called twice. */
   close(): Promise<void>;
+}
+
+/** `GET /.skooly-edge/status`: for pages that show who serves them. Nothing in it is secret. */
+export interface PublicStatus {
+  state: LinkState;
+  /** ISO 8601. */
+  since: string;
+  site: Site | 'nobody';
 }
 
 const ownPrefix = '/.skooly-edge/';
@@ -122,16 +134,17 @@ class HttpGateway implements Gateway {
     return { host, port: (this.#server.address() as AddressInfo).port };
   }
 
-  async failback(steps: FailbackSteps): Promise<FailbackResult> {
+  async failback(steps: FailbackSteps, signal?: AbortSignal): Promise<FailbackResult> {
     if (this.#failingBack)
       throw new GatewayError('FAILBACK_RUNNING', 'The way back to the cloud is under way.');
     this.#failingBack = true;
-    const { link, clock, log, policy } = this.#parts;
+    const { link, clock, logger, policy } = this.#parts;
+    const closing = this.#closing.signal;
     const switchTurns = policy === 'fallback' && this.#position().boxReady;
     const room = { link, clock, fence: this.#fence, fenceMaxMs: this.#limits.fenceMaxMs, switchTurns };
     try {
-      this.#lastFailback = await failback(room, steps, this.#closing.signal);
-      log.info(this.#lastFailback, 'way back to the cloud ended');
+      this.#lastFailback = await failback(room, steps, signal ? AbortSignal.any([closing, signal]) : closing);
+      logger.info(this.#lastFailback, 'way back to the cloud ended');
       return this.#lastFailback;
     } finally {
       this.#failingBack = false;
@@ -174,33 +187,34 @@ class HttpGateway implements Gateway {
     // A user who goes away in mid-answer is no error of ours.
     response.on('error', () => undefined);
     const path = pathOf(request.url ?? '/');
-    const self = { request, response, state: this.#parts.link.state };
-    if (path === null) return answerSelf(self, 'REQUEST_REFUSED');
-    if (path.startsWith(ownPrefix)) return this.#answerOwn(path, request, response);
-    if (request.headers.upgrade?.toLowerCase() === 'websocket') return answerSelf(self, 'UPGRADE_REFUSED');
-    const arrival = { request, response, path };
-    if (!hasBody(request)) return new Exchange(this.#room, arrival, noBody).go();
-    readRequestBody(request, this.#limits, this.#budget).then(
+    const own = path?.startsWith(ownPrefix) ? this.#ownPage(path, request) : undefined;
+    if (path === null) this.#refuse(request, response, 'REQUEST_REFUSED');
+    else if (own === null) this.#refuse(request, response, 'NOT_FOUND');
+    else if (own) answerStatus(own, request, response);
+    else if (wantsWebSocket(request)) this.#refuse(request, response, 'UPGRADE_REFUSED');
+    else this.#passOn({ request, response, path });
+  }
+
+  #passOn(arrival: { request: IncomingMessage; response: ServerResponse; path: string }): void {
+    if (!hasBody(arrival.request)) {
+      new Exchange(this.#room, arrival, noBody).go();
+      return;
+    }
+    readRequestBody(arrival.request, this.#limits, this.#budget).then(
       (body) => new Exchange(this.#room, arrival, body).go(),
-      () => response.destroy(),
+      () => arrival.response.destroy(),
     );
   }
 
-  #answerOwn(path: string, request: IncomingMessage, response: ServerResponse): void {
-    const { link } = this.#parts;
-    if (path.split('?')[0] !== `${ownPrefix}status` || !isRead(request.method)) {
-      return answerSelf({ request, response, state: link.state }, 'NOT_FOUND');
-    }
-    const site = siteFor(this.#position()) ?? 'nobody';
-    const body = JSON.stringify({ state: link.state, since: link.since.toISOString(), site });
-    response.writeHead(200, {
-      'content-type': 'application/json; charset=utf-8',
-      'content-length': Buffer.byteLength(body),
-      'cache-control': 'no-store',
-      'x-skooly-edge-site': site,
-      'x-skooly-edge-state': link.state,
-    });
-    response.end(request.method === 'HEAD' ? undefined : body);
+  #refuse(request: IncomingMessage, response: ServerResponse, code: AnswerCode): void {
+    answerSelf({ request, response, state: this.#parts.link.state }, code);
+  }
+
+  /** What a page may show of the link; null: there is no such page. */
+  #ownPage(path: string, request: IncomingMessage): PublicStatus | null {
+    if (path.split('?')[0] !== `${ownPrefix}status` || !isRead(request.method)) return null;
+    const { state, since } = this.#parts.link;
+    return { state, since: since.toISOString(), site: siteFor(this.#position()) ?? 'nobody' };
   }
 
   #linkChanged(state: LinkState, previous: LinkState): void {
@@ -235,6 +249,22 @@ class HttpGateway implements Gateway {
   #boxIsReady(): boolean {
     return this.#parts.boxReady?.() ?? true;
   }
+}
+
+function answerStatus(status: PublicStatus, request: IncomingMessage, response: ServerResponse): void {
+  const body = JSON.stringify(status);
+  response.writeHead(200, {
+    'content-type': 'application/json; charset=utf-8',
+    'content-length': Buffer.byteLength(body),
+    'cache-control': 'no-store',
+    'x-skooly-edge-site': status.site,
+    'x-skooly-edge-state': status.state,
+  });
+  response.end(request.method === 'HEAD' ? undefined : body);
+}
+
+function wantsWebSocket({ headers }: IncomingMessage): boolean {
+  return headers.upgrade?.toLowerCase() === 'websocket';
 }
 
 /** The path as it is sent on; null for what is no path. A proxy's absolute form loses its host: sites are ours to choose. */

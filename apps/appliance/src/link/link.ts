@@ -16,7 +16,7 @@ import { firstMemory, type LinkEvent, type LinkMemory, type LinkState, transitio
 export interface LinkParts {
   settings: LinkSettings;
   clock: Clock;
-  log: Logger;
+  logger: Logger;
   /** One round of probes, that ends within the settings' timeout. */
   probe(signal: AbortSignal): Promise<ProbeRound>;
 }
@@ -126,7 +126,7 @@ class ProbedLink implements Link {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, log } = this.#parts;
+    const { clock, logger } = this.#parts;
     while (!signal.aborted) {
       const startedMs = clock.now();
       this.#probeSoon = false;
@@ -135,7 +135,7 @@ class ProbedLink implements Link {
         if (signal.aborted) return;
         this.#take(round);
       } catch (error) {
-        log.error({ err: error }, 'probe round failed');
+        logger.error({ err: error }, 'probe round failed');
       }
       await this.#untilNextRound(startedMs, signal);
     }
@@ -156,12 +156,12 @@ class ProbedLink implements Link {
     this.#since = new Date(this.#parts.clock.wallMs());
     // What was measured before a fall must not make the recovered link look bad.
     if (change.state === 'RECOVERING' || change.state === 'CATCHING_UP') this.#samples = [];
-    this.#parts.log.info({ ...change }, 'link changed');
+    this.#parts.logger.info({ ...change }, 'link changed');
     for (const listener of [...this.#listeners]) {
       try {
         listener(change);
       } catch (error) {
-        this.#parts.log.error({ err: error }, 'listener of the link failed');
+        this.#parts.logger.error({ err: error }, 'listener of the link failed');
       }
     }
   }
@@ -179,7 +179,7 @@ class ProbedLink implements Link {
     signal.addEventListener('abort', giveUp, { once: true });
     try {
       const round = (async () => probe(stop.signal))().catch((error) => {
-        if (!stop.signal.aborted) this.#parts.log.error({ err: error }, 'probe failed');
+        if (!stop.signal.aborted) this.#parts.logger.error({ err: error }, 'probe failed');
         return missed('the probes failed on this box');
       });
       return await Promise.race([round, late.promise]);

@@ -1,0 +1,52 @@
+/**
+ * The admin API of the box: what the console and the command line ask. Building is apart from listening. It only reads;
+ * it keeps nothing, and says 503 with a sentence while a part of the box cannot be asked.
+ */
+import Fastify, { type FastifyInstance, LogController } from 'fastify';
+import type { Logger } from 'pino';
+import Type from 'typebox';
+import { type Status, StatusSchema } from './status.ts';
+
+export interface AdminParts {
+  readStatus(): Promise<Status>;
+  logger?: Logger;
+}
+
+const Health = Type.Object({ status: Type.Literal('ok') });
+const Refusal = Type.Object({ code: Type.String(), message: Type.String(), advice: Type.String() });
+
+const refusals = {
+  NOT_FOUND: {
+    message: 'The admin API has nothing at this address.',
+    advice: 'Ask for /status or /healthz.',
+  },
+  STATUS_UNREADABLE: {
+    message: 'A part of the box cannot be asked for its status.',
+    advice: "Look at the appliance's log; the answer comes by itself once that part works again.",
+  },
+} as const;
+
+const refusal = (code: keyof typeof refusals) => ({ code, ...refusals[code] });
+
+export function buildAdmin({ readStatus, logger }: AdminParts): FastifyInstance {
+  const server = Fastify({
+    ...(logger && { loggerInstance: logger }),
+    logController: new LogController({ disableRequestLogging: true }),
+  }) as unknown as FastifyInstance;
+  server.get('/healthz', { schema: { response: { 200: Health } } }, async () => ({ status: 'ok' }));
+  server.get(
+    '/status',
+    { schema: { response: { 200: StatusSchema, 503: Refusal } } },
+    async (request, reply) => {
+      reply.header('cache-control', 'no-store');
+      try {
+        return await readStatus();
+      } catch (error) {
+        request.log.warn({ err: error }, 'status cannot be read');
+        return reply.code(503).send(refusal('STATUS_UNREADABLE'));
+      }
+    },
+  );
+  server.setNotFoundHandler((_request, reply) => reply.code(404).send(refusal('NOT_FOUND')));
+  return server;
+}

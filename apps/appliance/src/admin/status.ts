@@ -1,0 +1,80 @@
+/** What the box says of itself to whoever looks after it: the answer of `GET /status`, as schema and as type. */
+import Type from 'typebox';
+
+const orNull = <T extends Type.TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
+const Count = Type.Integer({ minimum: 0 });
+const Instant = Type.String({ description: 'ISO 8601' });
+
+export const State = Type.Enum(['ONLINE', 'SUSPECT', 'LOCAL', 'RECOVERING', 'CATCHING_UP']);
+
+const Seeding = Type.Object({ table: Type.String(), tablesDone: Count, tablesTotal: Count, rows: Count });
+
+const Sync = Type.Object({
+  pendingTransactions: Count,
+  pendingBytes: Count,
+  oldestPendingSeconds: orNull(Type.Number({ minimum: 0 })),
+  conflictsOpen: Count,
+  parked: Count,
+  lastPushAt: orNull(Instant),
+  lastPullAt: orNull(Instant),
+  epoch: Type.Union([Type.String(), Type.Integer()]),
+  loggedSeq: Count,
+  acknowledgedSeq: Count,
+  feedSeq: Count,
+  seeding: orNull(Seeding),
+  ready: Type.Boolean({ description: 'the box holds the data of the school' }),
+});
+
+const Probe = Type.Object({
+  url: Type.String(),
+  kind: Type.Enum(['signed', 'app']),
+  at: Instant,
+  ok: Type.Boolean(),
+  refused: Type.Boolean(),
+  rttMs: orNull(Type.Number()),
+  problem: orNull(Type.String()),
+});
+
+const LinkStatus = Type.Object({
+  reasons: Type.Array(Type.String()),
+  misses: Count,
+  hits: Count,
+  lossPercent: Type.Number(),
+  p95Ms: orNull(Type.Number()),
+  clockOffsetMs: orNull(Type.Number()),
+  holdDownMs: Type.Number(),
+  holdDownLeftMs: Type.Number(),
+  probes: Type.Array(Probe),
+});
+
+const Failback = Type.Object({
+  outcome: Type.Enum(['done', 'failed']),
+  at: Instant,
+  pauseMs: orNull(Type.Number()),
+  held: Count,
+  reason: orNull(Type.String()),
+});
+
+const GatewayStatus = Type.Object({
+  site: Type.Enum(['cloud', 'box', 'nobody']),
+  fence: Type.Enum(['down', 'raised']),
+  heldWrites: Count,
+  boxWritesUnderWay: Count,
+  lastFailback: orNull(Failback),
+  requests: Count,
+  repeatedAtBox: Count,
+  outcomeUnknown: Count,
+  boxUnreachable: Count,
+});
+
+export const StatusSchema = Type.Object({
+  campus: Type.String(),
+  state: State,
+  since: Instant,
+  policy: Type.Enum(['fallback', 'local-first']),
+  sync: Sync,
+  link: LinkStatus,
+  gateway: GatewayStatus,
+});
+
+export type Status = Type.Static<typeof StatusSchema>;

@@ -1,0 +1,111 @@
+/**
+ * The commands of the box. What they do is handed in; here is only what a person may type, and what a failure looks like
+ * to them: one sentence, and the advice that comes with it.
+ */
+import { Command, InvalidArgumentError } from 'commander';
+import { exitCodeHelp, statusCommand, type Terminal } from './status-command.ts';
+
+export interface PrepareOptions {
+  adminUrl: string;
+  syncMap: string;
+  passwordFile: string;
+  campus: string;
+}
+
+export interface CliParts {
+  /** Runs the box until it is told to stop. */
+  serve(): Promise<void>;
+  prepare(options: PrepareOptions): Promise<void>;
+  env: Readonly<Record<string, string | undefined>>;
+  terminal?: Terminal;
+}
+
+const usualAdminUrl = 'http://127.0.0.1:8090';
+
+export function buildCli({ serve, prepare, env, terminal = systemTerminal() }: CliParts): Command {
+  const program = new Command('skooly-edge').description(
+    'The box that keeps a campus working while the cable is cut.',
+  );
+  program
+    .command('serve')
+    .description('Run the box until it is told to stop. Its settings are EDGE_* variables.')
+    .action(() => serve());
+  program
+    .command('prepare')
+    .description(
+      'Make the database of the campus ready: schema sync, role, publication, slot. May be run again.',
+    )
+    .requiredOption('--admin-url <url>', 'connection of a superuser', postgresUrl)
+    .requiredOption('--sync-map <file>', 'the sync map')
+    .requiredOption('--password-file <file>', 'password that the role skooly_sync shall have')
+    .requiredOption('--campus <id>', 'id of the campus, such as mvan', campusId)
+    .action((options: PrepareOptions) => prepare(options));
+  program
+    .command('status')
+    .description('Show how the box is: state, what waits to be sent, last sync, conflicts, link.')
+    .option('--json', 'as one line of JSON')
+    .option('--watch', 'again every second, until Ctrl-C')
+    .option('--admin <url>', 'address of the admin API', httpUrl, env.EDGE_ADMIN_URL || usualAdminUrl)
+    .addHelpText('after', exitCodeHelp)
+    .action(async (options: { json?: boolean; watch?: boolean; admin: string }) => {
+      process.exitCode = await statusCommand(options, terminal);
+    });
+  return program;
+}
+
+const plainSentences: Record<string, string> = {
+  EADDRINUSE:
+    'An address that the box is to listen on is taken: end the other program, or change the EDGE_*_LISTEN setting',
+  ECONNREFUSED:
+    'A server that the box needs does not accept connections: check that Postgres runs where EDGE_DATABASE_URL says',
+  ENOSPC: 'The disk is full: make room where EDGE_STATE_DIR is',
+};
+
+/** One sentence for a person, and the advice if the error has one. */
+export function explain(error: unknown): string {
+  const { message, advice, code } = error as { message?: string; advice?: string; code?: string };
+  const plain = plainSentences[code ?? ''];
+  if (plain) return message ? `${plain} (${message}).` : `${plain}.`;
+  const first = message || String(error);
+  return advice && !first.includes(advice.replace(/\.$/, '').slice(1)) ? `${first} ${advice}` : first;
+}
+
+function systemTerminal(): Terminal {
+  const { stdout, stderr } = process;
+  return {
+    write: (text) => stdout.write(text),
+    complain: (text) => stderr.write(text),
+    colour: stdout.isTTY && stdout.getColorDepth() > 1,
+    nowMs: () => Date.now(),
+    pause: (ms) => pauseUntilInterrupt(ms),
+  };
+}
+
+function pauseUntilInterrupt(ms: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const stop = () => {
+      clearTimeout(timer);
+      resolve(false);
+    };
+    const timer = setTimeout(() => {
+      process.off('SIGINT', stop);
+      resolve(true);
+    }, ms);
+    process.once('SIGINT', stop);
+  });
+}
+
+function campusId(text: string): string {
+  if (/^[a-z][a-z0-9-]{1,31}$/.test(text) && text !== 'cloud') return text;
+  throw new InvalidArgumentError('use a lower-case id such as mvan.');
+}
+
+function postgresUrl(text: string): string {
+  if (/^postgres(ql)?:\/\//.test(text)) return text;
+  throw new InvalidArgumentError('use a URL that begins with postgres://.');
+}
+
+function httpUrl(text: string): string {
+  if (/^https?:\/\/[^/]/.test(text)) return text;
+  throw new InvalidArgumentError('use a URL that begins with http://.');
+}

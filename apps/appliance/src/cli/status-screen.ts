@@ -1,0 +1,125 @@
+/** The status of the box on one screen. Pure: the status and the time go in, lines come out. */
+import { styleText } from 'node:util';
+import type { Status } from '../admin/status.ts';
+import { ago, bytes, count, duration, moment } from './words.ts';
+
+interface Face {
+  colour: Parameters<typeof styleText>[0];
+  says: string;
+}
+
+const localFace = 'your work is kept here and will be sent';
+
+/** One word, one colour and one sentence for each state. Local Mode is grey, not red: nothing is wrong. */
+const faces: Record<Status['state'], Face> = {
+  ONLINE: { colour: 'green', says: 'the cloud serves this campus' },
+  SUSPECT: { colour: 'yellow', says: 'the cloud did not answer; asking again' },
+  LOCAL: { colour: 'gray', says: `this box serves the campus; ${localFace}` },
+  RECOVERING: { colour: 'cyan', says: 'the cloud answers again; making sure that it lasts' },
+  CATCHING_UP: { colour: 'cyan', says: 'sending and fetching what happened meanwhile' },
+};
+
+export interface ScreenOptions {
+  nowMs: number;
+  colour: boolean;
+}
+
+export function statusScreen(status: Status, { nowMs, colour }: ScreenOptions): string {
+  const paint = (style: Face['colour'], text: string) =>
+    colour ? styleText(style, text, { validateStream: false }) : text;
+  const face = faces[status.state];
+  const since = `since ${moment(status.since, nowMs)} (${duration((nowMs - Date.parse(status.since)) / 1_000)})`;
+  const dim = (text: string) => paint('dim', text);
+  const rows: [string, string][] = [
+    ['Serving', serving(status)],
+    ['To send', pending(status)],
+    [
+      'Last sync',
+      `sent ${ago(status.sync.lastPushAt, nowMs)}, received ${ago(status.sync.lastPullAt, nowMs)}`,
+    ],
+    ['To decide', decisions(status, paint)],
+    ...seeding(status),
+    ...status.link.probes.map((probe, index): [string, string] => [
+      index === 0 ? 'Link' : '',
+      probeLine(probe, paint),
+    ]),
+    ...linkNotes(status).map((note, index): [string, string] => [
+      index === 0 && status.link.probes.length === 0 ? 'Link' : '',
+      dim(note),
+    ]),
+    ...wayBack(status, nowMs),
+  ];
+  return [
+    '',
+    `  ${paint(face.colour, '●')} ${paint([face.colour, 'bold'].flat() as Face['colour'], status.state)}  ${since}`,
+    `    ${face.says}`,
+    '',
+    ...rows.map(([name, text]) => `  ${dim(name.padEnd(11))} ${text}`),
+    '',
+  ].join('\n');
+}
+
+type Paint = (style: Face['colour'], text: string) => string;
+
+function serving({ campus, policy, gateway }: Status): string {
+  const from = { cloud: 'from the cloud', box: 'from this box', nobody: 'nobody can be served' }[
+    gateway.site
+  ];
+  const held = gateway.heldWrites > 0 ? `, ${count(gateway.heldWrites, 'write')} held for a moment` : '';
+  return `campus ${campus}, ${from} (policy ${policy})${held}`;
+}
+
+function pending({ sync }: Status): string {
+  if (sync.pendingTransactions === 0) return 'nothing; everything is acknowledged by the cloud';
+  const oldest =
+    sync.oldestPendingSeconds === null ? '' : `, the oldest ${duration(sync.oldestPendingSeconds)} old`;
+  return `${count(sync.pendingTransactions, 'transaction')}, ${bytes(sync.pendingBytes)}${oldest}`;
+}
+
+function decisions({ sync }: Status, paint: Paint): string {
+  if (sync.conflictsOpen === 0 && sync.parked === 0) return 'nothing';
+  const parts = [count(sync.conflictsOpen, 'open conflict')];
+  if (sync.parked > 0) parts.push(`${count(sync.parked, 'transaction')} parked`);
+  return paint('yellow', parts.join(', '));
+}
+
+function seeding({ sync }: Status): [string, string][] {
+  if (sync.seeding) {
+    const { table, tablesDone, tablesTotal, rows } = sync.seeding;
+    const text = `table ${tablesDone + 1} of ${tablesTotal} (${table}), ${count(rows, 'row')} so far`;
+    return [['First data', text]];
+  }
+  return sync.ready ? [] : [['First data', 'not here yet: this box cannot serve without the cloud']];
+}
+
+function probeLine(
+  { kind, url, ok, rttMs, problem }: Status['link']['probes'][number],
+  paint: Paint,
+): string {
+  const whom = `${kind === 'signed' ? 'relay' : 'Skooly'} ${url}`;
+  const took = rttMs === null ? '' : ` in ${Math.round(rttMs)} ms`;
+  return ok ? `${paint('green', '✓')} ${whom}${took}` : `${paint('red', '✗')} ${whom}: ${problem}`;
+}
+
+function linkNotes({ state, link }: Status): string[] {
+  const notes: string[] = state === 'ONLINE' ? [] : [...link.reasons];
+  if (link.lossPercent > 0) notes.push(`${link.lossPercent} % of the last probes lost`);
+  if (link.holdDownLeftMs > 0) {
+    notes.push(
+      `going back is held down for another ${duration(link.holdDownLeftMs / 1_000)}: the link fell before`,
+    );
+  }
+  if (link.clockOffsetMs !== null && Math.abs(link.clockOffsetMs) >= 2_000) {
+    const way = link.clockOffsetMs > 0 ? 'behind' : 'ahead of';
+    notes.push(`this box's clock is ${duration(Math.abs(link.clockOffsetMs) / 1_000)} ${way} the cloud's`);
+  }
+  return notes;
+}
+
+function wayBack({ gateway: { lastFailback } }: Status, nowMs: number): [string, string][] {
+  if (!lastFailback) return [];
+  const { outcome, at, pauseMs, reason } = lastFailback;
+  const pause = pauseMs === null ? '' : `, writes waited ${pauseMs} ms`;
+  const text = outcome === 'done' ? `${ago(at, nowMs)}${pause}` : `put off ${ago(at, nowMs)}: ${reason}`;
+  return [['Way back', text]];
+}

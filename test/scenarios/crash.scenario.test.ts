@@ -1,0 +1,66 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startTestLab, type TestLab } from '../support/lab.ts';
+import { expectEqual, query, until, untilState } from './steps.ts';
+
+const backlog = 600;
+const points = [0.05, 0.25, 0.5, 0.75, 0.95];
+
+describe('kill -9 in the middle of draining a backlog', () => {
+  let world: TestLab;
+  const lab = () => world.lab;
+
+  beforeAll(async () => {
+    world = await startTestLab();
+    await untilState(lab(), 'ONLINE');
+  });
+  afterAll(() => world.close());
+
+  /** Single-row transactions on both sides, of which some touch the same rows. */
+  async function makeBacklog(label: string): Promise<void> {
+    const write = (side: 'cloud' | 'campus') =>
+      query(
+        lab(),
+        side,
+        `do $$ declare p record; begin
+           for p in select id, row_number() over (order by id) as n from pupil where campus_id = 'mvan' order by id loop
+             for k in 1 .. greatest(1, ${backlog} / (select count(*)::int from pupil where campus_id = 'mvan')) loop
+               update pupil set ${side === 'cloud' ? 'given_names' : 'family_name'} = '${label} ' || k where id = p.id;
+               if p.n % 7 = 0 then update pupil set guardian_phone = '2376${side === 'cloud' ? 1 : 2}' || lpad((k * 1000 + p.n)::text, 7, '0') where id = p.id; end if;
+               commit;
+             end loop;
+           end loop; end $$`,
+      );
+    await Promise.all([write('cloud'), write('campus')]);
+  }
+
+  async function drained(): Promise<number> {
+    const { sync } = await lab().status();
+    return sync ? sync.pendingTransactions : Number.POSITIVE_INFINITY;
+  }
+
+  for (const victim of ['appliance', 'relay', 'cloud-postgres', 'campus-postgres'] as const) {
+    test(`${victim}, at five points: both sites converge and nothing is applied twice`, async () => {
+      for (const point of points) {
+        await lab().cable.cut({ refuse: true });
+        await makeBacklog(`${victim} ${point}`);
+        await until('the backlog is logged', async () => (await drained()) >= backlog / 2);
+        const full = await drained();
+        await lab().cable.heal();
+        await until(
+          'some of it is drained',
+          async () => (await drained()) <= full * (1 - point),
+          20_000,
+        ).catch(() => {});
+        await lab().kill(victim);
+        await until(`${victim} is back`, async () => (await lab().status()).sync !== null, 60_000);
+        await expectEqual(lab());
+      }
+      const twice = await query(
+        lab(),
+        'cloud',
+        'select campus_epoch, campus_seq, row_key from sync.conflict group by 1, 2, 3, table_name having count(*) > 1',
+      );
+      expect(twice).toEqual([]);
+    });
+  }
+});
