@@ -28,7 +28,9 @@ const second = 1_000;
 const minute = 60 * second;
 
 export const Fields = Type.Object({
-  EDGE_CAMPUS: text('set it to the id of the campus, such as mvan', { pattern: '^(?!cloud$)[a-z][a-z0-9-]{1,31}$' }),
+  EDGE_CAMPUS: text('set it to the id of the campus, such as mvan', {
+    pattern: '^(?!cloud$)[a-z][a-z0-9-]{1,31}$',
+  }),
   EDGE_STATE_DIR: text('set it to a folder that the appliance may write, such as /var/lib/skooly-edge'),
   EDGE_DATABASE_URL: text('set it to postgres://skooly_sync:PASSWORD@HOST:PORT/DATABASE', {
     pattern: '^postgres(ql)?://[^/]+/.+',

@@ -1,0 +1,125 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { inspect } from 'node:util';
+import { afterAll, expect, test } from 'vitest';
+import { readConfig } from './config.ts';
+
+const dir = mkdtempSync(join(tmpdir(), 'edge-config-'));
+afterAll(() => rmSync(dir, { recursive: true }));
+
+const file = (name: string, text: string) => {
+  writeFileSync(join(dir, name), text);
+  return join(dir, name);
+};
+const ed25519 = generateKeyPairSync('ed25519');
+const publicPem = ed25519.publicKey.export({ type: 'spki', format: 'pem' }).toString();
+const privatePem = ed25519.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+const otherPem = generateKeyPairSync('x25519').publicKey.export({ type: 'spki', format: 'pem' }).toString();
+const syncMap = {
+  version: 1,
+  database: 'skooly',
+  tables: { 'public.pupil': { scope: 'campus_id', policy: 'newest' } },
+};
+mkdirSync(join(dir, 'folder'));
+
+const good = {
+  EDGE_CAMPUS: 'mvan',
+  EDGE_STATE_DIR: join(dir, 'not-there-yet'),
+  EDGE_DATABASE_URL: 'postgres://skooly_sync:hunter2@127.0.0.1:5432/skooly',
+  EDGE_SYNC_MAP: file('sync-map.json', JSON.stringify(syncMap)),
+  EDGE_RELAY_URL: 'http://127.0.0.1:8080',
+  EDGE_RELAY_TOKEN_FILE: file('token', 'tok-123\n'),
+  EDGE_CLOUD_PUBLIC_KEY_FILE: file('public.pem', publicPem),
+  EDGE_GATEWAY_LISTEN: '0.0.0.0:8000',
+  EDGE_ADMIN_LISTEN: '127.0.0.1:8090',
+  EDGE_CLOUD_APP_URL: 'https://skooly.example',
+  EDGE_LOCAL_APP_URL: 'http://127.0.0.1:3000',
+};
+
+test('a whole environment becomes the configuration, with defaults for what it leaves out', () => {
+  const config = readConfig(good);
+  expect(config).toMatchObject({
+    campus: 'mvan',
+    policy: 'fallback',
+    gatewayListen: { host: '0.0.0.0', port: 8000 },
+    fenceMaxMs: 5_000,
+    appCheck: true,
+    logLevel: 'info',
+    link: {
+      intervalMs: 5_000,
+      missesToLocal: 3,
+      refusalsToLocal: 2,
+      hitsToCatchUp: 5,
+      brownOut: { lossRatio: 0.4, p95Ms: 3_000, windowMs: 30_000 },
+      holdDown: { minMs: 60_000, maxMs: 900_000 },
+    },
+  });
+  expect(config.probeUrls.map(String)).toEqual(['http://127.0.0.1:8080/']);
+  expect(config.relayToken.reveal()).toBe('tok-123');
+});
+
+test('timings, further probe URLs and an IPv6 address are taken from the environment', () => {
+  const config = readConfig({
+    ...good,
+    EDGE_LINK_INTERVAL_MS: '300',
+    EDGE_LINK_HOLD_DOWN_MIN_MS: '0',
+    EDGE_PROBE_URLS: 'http://10.0.0.1:8080, https://relay.example/edge',
+    EDGE_ADMIN_LISTEN: '[::1]:8090',
+    EDGE_LINK_APP_CHECK: 'off',
+  });
+  expect(config.link).toMatchObject({ intervalMs: 300, suspectIntervalMs: 300, holdDown: { minMs: 0 } });
+  expect(config.probeUrls).toHaveLength(3);
+  expect(config.adminListen).toEqual({ host: '::1', port: 8090 });
+  expect(config.appCheck).toBe(false);
+});
+
+test('secrets do not print', () => {
+  const config = readConfig(good);
+  const printed = `${JSON.stringify(config)} ${inspect(config, { depth: 5 })} ${config.databaseUrl}`;
+  expect(printed).not.toContain('hunter2');
+  expect(printed).not.toContain('tok-123');
+});
+
+test.each([
+  ['EDGE_CAMPUS', undefined],
+  ['EDGE_CAMPUS', ''],
+  ['EDGE_CAMPUS', 'Mvan !'],
+  ['EDGE_CAMPUS', 'cloud'],
+  ['EDGE_STATE_DIR', file('state-is-a-file', '')],
+  ['EDGE_DATABASE_URL', 'mysql://root:hunter2@x/y'],
+  ['EDGE_DATABASE_URL', 'postgres://127.0.0.1'],
+  ['EDGE_SYNC_MAP', join(dir, 'nowhere.json')],
+  ['EDGE_SYNC_MAP', join(dir, 'folder')],
+  ['EDGE_RELAY_URL', 'relay.example:8080'],
+  ['EDGE_RELAY_TOKEN_FILE', join(dir, 'no-token')],
+  ['EDGE_RELAY_TOKEN_FILE', file('empty-token', '\n')],
+  ['EDGE_CLOUD_PUBLIC_KEY_FILE', file('not-a-key.pem', 'hello')],
+  ['EDGE_CLOUD_PUBLIC_KEY_FILE', file('private.pem', privatePem)],
+  ['EDGE_CLOUD_PUBLIC_KEY_FILE', file('other-kind.pem', otherPem)],
+  ['EDGE_GATEWAY_LISTEN', '8000'],
+  ['EDGE_GATEWAY_LISTEN', '127.0.0.1:99999'],
+  ['EDGE_ADMIN_LISTEN', '0.0.0.0:8000'],
+  ['EDGE_LOCAL_APP_URL', 'https://skooly.example'],
+  ['EDGE_GATEWAY_POLICY', 'cloud-first'],
+  ['EDGE_PROBE_URLS', 'http://a, ftp://b'],
+  ['EDGE_LINK_INTERVAL_MS', '5s'],
+  ['EDGE_LINK_INTERVAL_MS', '0'],
+  ['EDGE_LINK_MISSES', '2.5'],
+  ['EDGE_LINK_HOLD_DOWN_MIN_MS', '1800000'],
+  ['EDGE_LINK_MISES', '3'],
+  ['EDGE_GATEWAY_TIMEOUT', '3'],
+  ['LOG_LEVEL', 'loud'],
+])('%s = %s is refused with one sentence that names it and the fix', (name, value) => {
+  const refused = () => readConfig({ ...good, [name]: value });
+  expect(refused).toThrow(
+    expect.objectContaining({
+      code: 'CONFIG_INVALID',
+      field: name,
+      message: expect.stringMatching(new RegExp(`^${name} [^\n]+: [^\n]+[.]$`)),
+      advice: expect.stringMatching(/^[A-Z].*[.]$/),
+    }),
+  );
+  expect(refused).not.toThrow(/hunter2/);
+});
