@@ -84,7 +84,7 @@ function readFields(env: EdgeEnv): FieldValues {
   if (unknown)
     throw new ConfigError(unknown[0], 'is no setting of the appliance', 'correct its name or remove it');
   const known = Object.fromEntries(set.filter(([name]) => name in Fields.properties));
-  const values = Value.Convert(Fields, Value.Default(Fields, known));
+  const values = Value.Default(Fields, numbersOf(known));
   for (const [name, schema] of Object.entries(Fields.properties)) {
     const field = name as keyof FieldValues;
     const value = (values as Record<string, unknown>)[field];
@@ -98,6 +98,15 @@ function readFields(env: EdgeEnv): FieldValues {
     }
   }
   return values as FieldValues;
+}
+
+/** Whole numbers become numbers; anything else stays text, and is refused where a number belongs. */
+function numbersOf(texts: Record<string, string | undefined>): Record<string, unknown> {
+  const entries = Object.entries(texts).map(([name, text]) => {
+    const { type } = Fields.properties[name as keyof FieldValues] as { type?: string };
+    return [name, type === 'integer' && /^\d+$/.test(text ?? '') ? Number(text) : text];
+  });
+  return Object.fromEntries(entries);
 }
 
 function refuseContradictions(values: FieldValues): void {
