@@ -14,6 +14,7 @@ import { type CampusSync, openCampusSync } from '../../apps/appliance/src/campus
 import { enrol } from '../../apps/cloud-relay/src/enrol/enrol.ts';
 import { runRelay } from '../../apps/cloud-relay/src/relay.ts';
 import { freePort } from '../lab/ports/free-port.ts';
+import { type StandInElectric, startElectric } from './electric.ts';
 import { createDatabase } from './postgres.ts';
 
 const password = 'chain-test';
@@ -24,9 +25,13 @@ export interface ChainOptions {
   seed: string;
   syncMap: object;
   campus: string;
+  /** The relay hands the read path on to an Electric instead of serving it itself. */
+  throughElectric?: boolean;
 }
 
 export interface Chain {
+  /** The Electric between relay and campus, where one was asked for. */
+  electric: StandInElectric | null;
   cloud: Client;
   campus: Client;
   sync: CampusSync;
@@ -51,6 +56,7 @@ export async function startChain(options: ChainOptions): Promise<Chain> {
   const token = await enrol(cloud, options.campus);
   const logger = pino({ level: process.env.CHAIN_LOG ?? 'silent' });
   const port = await freePort();
+  const electric = options.throughElectric ? await startElectric(asSyncRole(cloudDatabase.url)) : null;
   const stopRelay = new AbortController();
   const relay = runRelay(
     {
@@ -58,7 +64,7 @@ export async function startChain(options: ChainOptions): Promise<Chain> {
       listen: { host: '127.0.0.1', port },
       syncMap,
       signingKey: generateKeyPairSync('ed25519').privateKey,
-      electricUrl: null,
+      electricUrl: electric?.url ?? null,
       logLevel: 'silent',
     },
     logger,
@@ -70,6 +76,7 @@ export async function startChain(options: ChainOptions): Promise<Chain> {
   const chain: Chain = {
     cloud,
     campus,
+    electric,
     sync: undefined as unknown as CampusSync,
     async connect() {
       stopCampus = new AbortController();
@@ -98,6 +105,7 @@ export async function startChain(options: ChainOptions): Promise<Chain> {
       await running.catch(() => {});
       stopRelay.abort(new Error('over'));
       await relay;
+      await electric?.close();
       await cloud.end();
       await campus.end();
       await cloudDatabase.drop();

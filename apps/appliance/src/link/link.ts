@@ -146,9 +146,9 @@ class ProbedLink implements Link {
     const nowMs = clock.now();
     this.#probes = probes;
     this.#clockOffsetMs = clockOffsetMs ?? this.#clockOffsetMs;
+    this.report(outcome === 'hit' ? { type: 'hit', rttMs: rttMs ?? 0 } : { type: outcome, reason });
     this.#samples = withSample(this.#samples, { atMs: nowMs, rttMs }, settings.brownOut);
     this.#quality = judgeQuality(this.#samples, nowMs, settings.brownOut);
-    this.report(outcome === 'hit' ? { type: 'hit', rttMs: rttMs ?? 0 } : { type: outcome, reason });
     if (this.#quality.brownOut) this.report({ type: 'brownOut', reason: this.#quality.brownOut });
   }
 

@@ -14,7 +14,6 @@ export const protocolVersion = 1;
 /** A batch that decompresses to more than this is refused (a zstd bomb, or a sender without batch limits). */
 export const maxBatchBytes = 256 * 1024 * 1024;
 
-/** zstd level: 3 costs more than it saves against the time on the links that we have. */
 const compressionLevel = 1;
 
 const compress = promisify(zstdCompress);
@@ -60,7 +59,12 @@ export function encodeTransaction(transaction: Transaction): string {
 /** @param lines Results of `encodeTransaction`, in order of seq. */
 export async function encodeBatch(header: BatchHeader, lines: readonly string[]): Promise<Buffer> {
   const text = [JSON.stringify({ v: protocolVersion, epoch: header.epoch }), ...lines].join('\n');
-  return compress(Buffer.from(text), { params: { [constants.ZSTD_c_compressionLevel]: compressionLevel } });
+  // The checksum refuses what was damaged on the way and would still decompress to something.
+  const params = {
+    [constants.ZSTD_c_compressionLevel]: compressionLevel,
+    [constants.ZSTD_c_checksumFlag]: 1,
+  };
+  return compress(Buffer.from(text), { params });
 }
 
 /**

@@ -1,0 +1,56 @@
+import type { Status } from './status.ts';
+
+/** A campus in the third hour of a cut. */
+export const exampleStatus: Status = {
+  campus: 'mvan',
+  state: 'LOCAL',
+  since: '2026-03-02T07:00:00.000Z',
+  policy: 'fallback',
+  sync: {
+    pendingTransactions: 1_204,
+    pendingBytes: 2_340_000,
+    oldestPendingSeconds: 9_000,
+    conflictsOpen: 2,
+    parked: 0,
+    lastPushAt: '2026-03-02T06:59:58.000Z',
+    lastPullAt: '2026-03-02T06:59:59.000Z',
+    epoch: '0191',
+    loggedSeq: 5_204,
+    acknowledgedSeq: 4_000,
+    feedSeq: 812,
+    seeding: null,
+    ready: true,
+  },
+  link: {
+    reasons: ['the relay: no answer within 4000 ms'],
+    misses: 0,
+    hits: 0,
+    lossPercent: 100,
+    p95Ms: 21,
+    clockOffsetMs: -12,
+    holdDownMs: 60_000,
+    holdDownLeftMs: 0,
+    probes: [
+      {
+        url: 'https://relay.example/',
+        kind: 'signed',
+        at: '2026-03-02T09:30:00.000Z',
+        ok: false,
+        refused: false,
+        rttMs: null,
+        problem: 'no answer within 4000 ms',
+      },
+    ],
+  },
+  gateway: {
+    site: 'box',
+    fence: 'down',
+    heldWrites: 0,
+    boxWritesUnderWay: 1,
+    lastFailback: { outcome: 'done', at: '2026-03-01T16:00:00.000Z', pauseMs: 84, held: 3, reason: null },
+    requests: 10_000,
+    repeatedAtBox: 4,
+    outcomeUnknown: 0,
+    boxUnreachable: 0,
+  },
+};
