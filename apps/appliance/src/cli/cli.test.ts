@@ -83,6 +83,13 @@ describe('status', () => {
     expect(out.trim().split('\n')).toHaveLength(1);
   });
 
+  test('asks where the box itself listens, unless told another address', async () => {
+    const listen = new URL(await adminWith(exampleStatus)).host;
+    expect((await run(['status'], { EDGE_ADMIN_LISTEN: listen })).code).toBe(0);
+    const elsewhere = { EDGE_ADMIN_LISTEN: listen, EDGE_ADMIN_URL: 'http://127.0.0.1:1' };
+    expect((await run(['status'], elsewhere)).err).toContain('at http://127.0.0.1:1.');
+  });
+
   test('its exit code tells a script what the screen tells a person', async () => {
     const { sync } = exampleStatus;
     const codeOf = async (changes: Partial<Status['sync']>) => {

@@ -45,12 +45,17 @@ export function buildCli({ serve, prepare, env, terminal = systemTerminal() }: C
     .description('Show how the box is: state, what waits to be sent, last sync, conflicts, link.')
     .option('--json', 'as one line of JSON')
     .option('--watch', 'again every second, until Ctrl-C')
-    .option('--admin <url>', 'address of the admin API', httpUrl, env.EDGE_ADMIN_URL || usualAdminUrl)
+    .option('--admin <url>', 'address of the admin API', httpUrl, adminUrlOf(env))
     .addHelpText('after', exitCodeHelp)
     .action(async (options: { json?: boolean; watch?: boolean; admin: string }) => {
       process.exitCode = await statusCommand(options, terminal);
     });
   return program;
+}
+
+/** Where a box with this environment answers, so that `status` needs no option on the box itself. */
+function adminUrlOf({ EDGE_ADMIN_URL: url, EDGE_ADMIN_LISTEN: listen }: CliParts['env']): string {
+  return url || (listen ? `http://${listen}` : usualAdminUrl);
 }
 
 const plainSentences: Record<string, string> = {

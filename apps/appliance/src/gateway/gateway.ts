@@ -21,6 +21,7 @@ import { Fence } from './fence.ts';
 import type { Site } from './headers.ts';
 import { defaultLimits, type GatewayLimits } from './limits.ts';
 import { answerSelf } from './own-answer.ts';
+import { answerStatus, ownPrefix, type PublicStatus } from './own-page.ts';
 import { hasBody, noBody, ReplayBudget, readRequestBody } from './request-body.ts';
 import { type Policy, siteFor } from './route.ts';
 import type { AnswerCode } from './words.ts';
@@ -62,16 +63,6 @@ export interface Gateway extends AsyncDisposable {
   /** Lets requests in flight finish, for a bounded time. May be called twice. */
   close(): Promise<void>;
 }
-
-/** `GET /.skooly-edge/status`: for pages that show who serves them. Nothing in it is secret. */
-export interface PublicStatus {
-  state: LinkState;
-  /** ISO 8601. */
-  since: string;
-  site: Site | 'nobody';
-}
-
-const ownPrefix = '/.skooly-edge/';
 
 export function createGateway(parts: GatewayParts): Gateway {
   return new HttpGateway(parts);
@@ -249,18 +240,6 @@ class HttpGateway implements Gateway {
   #boxIsReady(): boolean {
     return this.#parts.boxReady?.() ?? true;
   }
-}
-
-function answerStatus(status: PublicStatus, request: IncomingMessage, response: ServerResponse): void {
-  const body = JSON.stringify(status);
-  response.writeHead(200, {
-    'content-type': 'application/json; charset=utf-8',
-    'content-length': Buffer.byteLength(body),
-    'cache-control': 'no-store',
-    'x-skooly-edge-site': status.site,
-    'x-skooly-edge-state': status.state,
-  });
-  response.end(request.method === 'HEAD' ? undefined : body);
 }
 
 function wantsWebSocket({ headers }: IncomingMessage): boolean {

@@ -26,11 +26,24 @@ describe('a batch', () => {
     const value = fc.option(text);
     const row = fc.dictionary(fc.constantFrom('id', 'name', 'a column', 'é"'), value);
     const change = fc.oneof(
-      row.map((after): Change => ({ table: 'public.a', key: { id: '1' }, op: 'insert', before: null, after })),
-      fc.tuple(row, row, value).map(
-        ([before, after, by]): Change => ({ table: 'public.a', key: { id: '' }, op: 'update', before, after, by }),
+      row.map(
+        (after): Change => ({ table: 'public.a', key: { id: '1' }, op: 'insert', before: null, after }),
       ),
-      row.map((before): Change => ({ table: 'public.a', key: { id: '1' }, op: 'delete', before, after: null })),
+      fc
+        .tuple(row, row, value)
+        .map(
+          ([before, after, by]): Change => ({
+            table: 'public.a',
+            key: { id: '' },
+            op: 'update',
+            before,
+            after,
+            by,
+          }),
+        ),
+      row.map(
+        (before): Change => ({ table: 'public.a', key: { id: '1' }, op: 'delete', before, after: null }),
+      ),
     );
     await fc.assert(
       fc.asyncProperty(fc.array(fc.array(change)), fc.integer({ min: 1 }), async (all, first) => {

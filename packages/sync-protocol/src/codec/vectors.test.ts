@@ -13,7 +13,10 @@ interface Vector {
 
 function read(kind: 'valid' | 'invalid'): Vector[] {
   const folder = new URL(`../../vectors/${kind}/`, import.meta.url);
-  return readdirSync(folder).map((name) => ({ name, ...JSON.parse(readFileSync(new URL(name, folder), 'utf8')) }));
+  return readdirSync(folder).map((name) => ({
+    name,
+    ...JSON.parse(readFileSync(new URL(name, folder), 'utf8')),
+  }));
 }
 
 describe('the valid example batches', () => {

@@ -224,9 +224,7 @@ describe('an update of a row that the cloud deleted', () => {
 
 const columns = ['a', 'b', 'by'] as const;
 const value = fc.constantFrom(null, '', 'x', 'y', 'z');
-const wholeRow = fc
-  .tuple(value, value, value)
-  .map(([a, b, by]): Row => ({ id: '1', a, b, by }));
+const wholeRow = fc.tuple(value, value, value).map(([a, b, by]): Row => ({ id: '1', a, b, by }));
 const anyRule = fc
   .record({
     policy: fc.constantFrom(...policies),

@@ -32,7 +32,10 @@ describe('a sync map', () => {
   });
 
   it('always holds the table of conflicts', () => {
-    expect(parseSyncMap(map()).tables.get(conflictTable)).toMatchObject({ scope: 'campus', policy: 'newest' });
+    expect(parseSyncMap(map()).tables.get(conflictTable)).toMatchObject({
+      scope: 'campus',
+      policy: 'newest',
+    });
   });
 
   it('settles a column by its own policy, every other one by that of the table', () => {
@@ -74,7 +77,10 @@ describe('a sync map is refused by the name of the field when', () => {
 
   it('the file is missing', () => {
     expect(() => readSyncMap('/nowhere/map.json')).toThrow(
-      expect.objectContaining({ code: 'SYNC_MAP_INVALID', message: expect.stringContaining('/nowhere/map.json') }),
+      expect.objectContaining({
+        code: 'SYNC_MAP_INVALID',
+        message: expect.stringContaining('/nowhere/map.json'),
+      }),
     );
   });
 });
