@@ -48,7 +48,11 @@ export async function serve(): Promise<void> {
 }
 
 /** @throws SyncError, GatewayError or AdminError when it cannot start. */
-export async function runAppliance(config: ApplianceConfig, logger: Logger, signal: AbortSignal): Promise<void> {
+export async function runAppliance(
+  config: ApplianceConfig,
+  logger: Logger,
+  signal: AbortSignal,
+): Promise<void> {
   const sync = await openCampusSync({
     databaseUrl: config.databaseUrl.reveal(),
     syncMap: config.syncMap,
@@ -137,15 +141,20 @@ async function nextChange(link: Link, atMostMs: number, signal: AbortSignal): Pr
   stopWatching();
 }
 
-async function readStatus(config: ApplianceConfig, sync: CampusSync, link: Link, gateway: Gateway): Promise<Status> {
-  const { state, since, ...probing } = link.snapshot();
+async function readStatus(
+  config: ApplianceConfig,
+  sync: CampusSync,
+  link: Link,
+  gateway: Gateway,
+): Promise<Status> {
+  const { state, since, reasons, probes, ...measured } = link.snapshot();
   return {
     campus: config.campus,
     state,
     since,
     policy: config.policy,
     sync: await sync.status(),
-    link: probing,
+    link: { ...measured, reasons: [...reasons], probes: [...probes] },
     gateway: gateway.snapshot(),
-  } as Status;
+  };
 }

@@ -2,27 +2,26 @@ import { describe, expect, it } from 'vitest';
 import { BatchSize } from './batch-size.ts';
 
 const kib = 1024;
-const lines = (bytes: number) => ['x'.repeat(bytes)];
 
 describe('the size of the next batch', () => {
   it('is what the link carries in about two seconds', () => {
     const size = new BatchSize();
-    size.sent(lines(size.bytes), 4_000);
+    size.sent(size.bytes, 4_000);
     expect(size.bytes).toBe(128 * kib);
   });
 
   it('grows by no more than four times at once, and never beyond 4 MiB', () => {
     const size = new BatchSize();
-    size.sent(lines(size.bytes), 1);
+    size.sent(size.bytes, 1);
     expect(size.bytes).toBe(1024 * kib);
-    size.sent(lines(size.bytes), 0);
-    size.sent(lines(size.bytes), 0);
+    size.sent(size.bytes, 0);
+    size.sent(size.bytes, 0);
     expect(size.bytes).toBe(4096 * kib);
   });
 
   it('learns nothing from a batch that was far from full', () => {
     const size = new BatchSize();
-    size.sent(lines(10), 60_000);
+    size.sent(10, 60_000);
     expect(size.bytes).toBe(256 * kib);
   });
 
@@ -37,7 +36,7 @@ describe('the size of the next batch', () => {
   it('recovers from the smallest size once the link is good again', () => {
     const size = new BatchSize();
     for (let i = 0; i < 20; i++) size.failed();
-    size.sent(lines(size.bytes), 100);
+    size.sent(size.bytes, 100);
     expect(size.bytes).toBe(64 * kib);
   });
 });

@@ -18,8 +18,8 @@ export class BatchSize {
     return this.#bytes;
   }
 
-  sent(lines: readonly string[], elapsedMs: number): void {
-    const bytes = lines.reduce((sum, line) => sum + line.length, 0);
+  /** @param bytes Uncompressed size of the batch that was answered after `elapsedMs`. */
+  sent(bytes: number, elapsedMs: number): void {
     if (bytes < this.#bytes / 2) return;
     const ideal = (bytes / Math.max(elapsedMs, 1)) * targetMs;
     this.#bytes = clamp(Math.min(ideal, this.#bytes * maxGrowth));

@@ -90,7 +90,7 @@ export class Push {
       const batch = await encodeBatch({ epoch: log.epoch }, slice.lines);
       const startedAt = performance.now();
       const answer = await relay.push(batch, signal);
-      this.#batchSize.sent(slice.lines, performance.now() - startedAt);
+      this.#batchSize.sent(slice.bytes, performance.now() - startedAt);
       this.state.parkedInCloud = answer.parked;
       this.state.lastPushAt = new Date();
       this.#acknowledge(answer.cursor.seq);

@@ -29,6 +29,8 @@ export interface PendingSummary {
 
 export interface LogSlice {
   lines: string[];
+  /** Of the lines, before compression. */
+  bytes: number;
   firstSeq: number;
   lastSeq: number;
 }
@@ -102,9 +104,15 @@ export class SyncLog implements CaptureSink {
   }
 
   append(transactions: CapturedTransaction[]): void {
-    const before = this.#lastSeq;
-    this.#database.transaction(() => this.#insert(transactions))();
-    if (this.#lastSeq > before) for (const listener of this.#listeners) listener();
+    const before = [this.#lsn, this.#lastSeq, this.#pendingBytes] as const;
+    try {
+      this.#database.transaction(() => this.#insert(transactions))();
+    } catch (error) {
+      // What was rolled back on disk was never here: capture will bring it again.
+      [this.#lsn, this.#lastSeq, this.#pendingBytes] = before;
+      throw error;
+    }
+    if (this.#lastSeq > before[1]) for (const listener of this.#listeners) listener();
   }
 
   /** Calls back after each append that brought something. @returns a function that ends it. */
@@ -122,7 +130,7 @@ export class SyncLog implements CaptureSink {
       lines.push(row.body);
       bytes += row.bytes;
     }
-    return lines.length === 0 ? null : { lines, firstSeq: seq + 1, lastSeq: seq + lines.length };
+    return lines.length === 0 ? null : { lines, bytes, firstSeq: seq + 1, lastSeq: seq + lines.length };
   }
 
   /** The cloud has applied everything up to `seq`. Moves forward only. */

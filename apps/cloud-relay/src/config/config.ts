@@ -62,7 +62,7 @@ function readListen(env: RelayEnv): ListenAddress {
   const text = required(env, 'RELAY_LISTEN', 'set it to HOST:PORT, such as 127.0.0.1:8080');
   const colon = text.lastIndexOf(':');
   const port = Number(text.slice(colon + 1));
-  if (colon < 1 || !Number.isInteger(port) || port < 0 || port > 65_535) {
+  if (colon < 1 || colon === text.length - 1 || !Number.isInteger(port) || port < 0 || port > 65_535) {
     throw new ConfigError(
       'RELAY_LISTEN',
       `is ${JSON.stringify(text)}`,

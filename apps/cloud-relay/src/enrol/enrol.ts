@@ -8,15 +8,15 @@ import { enrolledMessage } from '@skooly-edge/sync-protocol';
 import type { ClientBase, Pool } from 'pg';
 import { RelayError } from '../errors.ts';
 
-const campusPattern = /^[a-z0-9][a-z0-9-]{0,39}$/;
-const tokenPattern = /^edge\.([a-z0-9][a-z0-9-]{0,39})\.[A-Za-z0-9_-]{43}$/;
+const campusPattern = /^(?!cloud$)[a-z][a-z0-9-]{1,31}$/;
+const tokenPattern = /^edge\.([a-z][a-z0-9-]{1,31})\.[A-Za-z0-9_-]{43}$/;
 
 /** Registers the campus, or gives it a new token if it is known. @returns the token; it is not kept anywhere. */
 export async function enrol(client: ClientBase, campus: string): Promise<string> {
   if (!campusPattern.test(campus)) {
     throw new RelayError(
       'REQUEST_INVALID',
-      `${JSON.stringify(campus)} is no campus id: use lower case, digits and hyphens.`,
+      `${JSON.stringify(campus)} is no campus id: use 2 to 32 of lower case, digits and hyphens, a letter first.`,
     );
   }
   const token = `edge.${campus}.${randomBytes(32).toString('base64url')}`;

@@ -29,18 +29,16 @@ describe('a batch', () => {
       row.map(
         (after): Change => ({ table: 'public.a', key: { id: '1' }, op: 'insert', before: null, after }),
       ),
-      fc
-        .tuple(row, row, value)
-        .map(
-          ([before, after, by]): Change => ({
-            table: 'public.a',
-            key: { id: '' },
-            op: 'update',
-            before,
-            after,
-            by,
-          }),
-        ),
+      fc.tuple(row, row, value).map(
+        ([before, after, by]): Change => ({
+          table: 'public.a',
+          key: { id: '' },
+          op: 'update',
+          before,
+          after,
+          by,
+        }),
+      ),
       row.map(
         (before): Change => ({ table: 'public.a', key: { id: '1' }, op: 'delete', before, after: null }),
       ),

@@ -4,15 +4,11 @@
  */
 import { readFileSync } from 'node:fs';
 import Type from 'typebox';
+import type { TLocalizedValidationError } from 'typebox/error';
 import { Value } from 'typebox/value';
 import { SyncError } from '../errors.ts';
 
-const PolicyName = Type.Union([
-  Type.Literal('newest'),
-  Type.Literal('cloud'),
-  Type.Literal('campus'),
-  Type.Literal('inbox'),
-]);
+const PolicyName = Type.Enum(['newest', 'cloud', 'campus', 'inbox']);
 
 /** How a conflict is settled. `inbox`: the cloud's value stands for now, a person decides. */
 export type Policy = Type.Static<typeof PolicyName>;
@@ -20,7 +16,7 @@ export type Policy = Type.Static<typeof PolicyName>;
 const TableEntry = Type.Object(
   {
     scope: Type.Union([Type.String({ minLength: 1 }), Type.Null()]),
-    direction: Type.Optional(Type.Union([Type.Literal('both'), Type.Literal('down')])),
+    direction: Type.Optional(Type.Enum(['both', 'down'])),
     policy: PolicyName,
     columns: Type.Optional(Type.Record(Type.String(), PolicyName)),
     appendOnly: Type.Optional(Type.Boolean()),
@@ -85,7 +81,7 @@ export function parseSyncMap(json: unknown): SyncMap {
   const [problem] = Value.Errors(SyncMapFile, json);
   if (problem) {
     const field = problem.instancePath.replaceAll('/', '.').replace(/^\./, '') || 'the file';
-    throw new SyncError('SYNC_MAP_INVALID', `Sync map: ${field} ${problem.message}.`);
+    throw new SyncError('SYNC_MAP_INVALID', `Sync map: ${field} ${sayWhat(problem)}.`);
   }
   const file = json as Type.Static<typeof SyncMapFile>;
   const tables = new Map<string, TableRule>();
@@ -116,6 +112,13 @@ export function parseSyncMap(json: unknown): SyncMap {
   }
   tables.set(conflictTable, conflictRule);
   return { database: file.database, tables };
+}
+
+function sayWhat({ keyword, message, params }: TLocalizedValidationError): string {
+  if (keyword === 'boolean') return 'is no field of the sync map';
+  if (keyword === 'enum') return `must be one of ${params.allowedValues.join(', ')}`;
+  if (keyword === 'required') return `lacks ${params.requiredProperties.join(', ')}`;
+  return message;
 }
 
 /** @throws SyncError SYNC_MAP_INVALID when the file cannot be read, is not JSON, or does not fit the schema. */
