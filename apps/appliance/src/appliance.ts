@@ -86,7 +86,7 @@ export async function runAppliance(
   const admin = buildAdmin({ readStatus: () => readStatus(config, sync, link, gateway), logger });
 
   link.onChange(({ state }) => {
-    if (state === 'RECOVERING' || state === 'CATCHING_UP') sync.linkIsBack();
+    if (state === 'RECOVERING') sync.linkIsBack();
   });
   try {
     await admin.listen(config.adminListen);

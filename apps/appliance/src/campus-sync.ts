@@ -93,7 +93,7 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
       log.close();
     },
     linkIsBack() {
-      push.wake();
+      push.restart();
       pull.restart();
     },
     async catchUp(limit) {

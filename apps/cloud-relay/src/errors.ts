@@ -15,7 +15,6 @@ export const relayErrors = {
     advice: 'Ask for the cursor and send what follows it; if the log no longer has it, resync.',
   },
   FEED_NOT_READY: { status: 503, advice: 'Try again shortly: the feed of this campus is being set up.' },
-  SHAPE_UNKNOWN: { status: 400, advice: 'Ask for the shape of sync.feed.' },
   DATABASE_UNAVAILABLE: { status: 503, advice: 'Try again shortly: the cloud database does not answer.' },
   ELECTRIC_UNAVAILABLE: { status: 503, advice: 'Try again shortly: Electric does not answer.' },
   NOT_FOUND: { status: 404, advice: 'Check the address.' },

@@ -1,6 +1,7 @@
+import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { ask, keyed, noteInto, post, slowSite } from './asking.fixture.ts';
-import { startWorld, until } from './world.fixture.ts';
+import { door, startWorld, until } from './world.fixture.ts';
 
 describe('when the cable goes', () => {
   test('a read under way is answered by the box', async () => {
@@ -53,6 +54,36 @@ describe('when the cable goes', () => {
     expect((await page).body).toMatch(/<html lang="fr">.*Résultat inconnu/s);
     expect(box.seen).toHaveLength(0);
     expect(world.gateway.snapshot().outcomeUnknown).toBe(3);
+  });
+
+  test('a link that is soon back does not leave it without an answer', async () => {
+    const cloud = slowSite('cloud');
+    await using world = await startWorld({ cloud: cloud.listener });
+    const got = ask(world, '/pay', post('7500'));
+    await until(() => cloud.seen.length === 1);
+    for (const state of ['LOCAL', 'RECOVERING', 'ONLINE'] as const) world.to(state);
+    expect(await got).toMatchObject({ status: 504, body: { code: 'OUTCOME_UNKNOWN' } });
+  });
+
+  test('a user who goes away in mid-upload casts no suspicion on the cloud', async () => {
+    const arrived = door();
+    const broken = door();
+    await using world = await startWorld({
+      limits: { replayBodyBytes: 1 },
+      cloud: (request) => {
+        request
+          .once('data', arrived.open)
+          .once('close', broken.open)
+          .on('error', () => undefined);
+      },
+    });
+    const user = connect(world.port, '127.0.0.1');
+    user.write('POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\nhalf');
+    await arrived.opened;
+    user.destroy();
+    await broken.opened;
+    expect(world.link.state).toBe('ONLINE');
+    expect(await ask(world, '/.skooly-edge/status')).toMatchObject({ body: { state: 'ONLINE' } });
   });
 
   test('an answer that the cloud still gives in time is given to the user', async () => {

@@ -53,6 +53,9 @@ export class Exchange implements AttemptListener {
   #boxTried = false;
   #answered = false;
   #patienceSpent = false;
+  /** The link fell while the cloud had it, and it waits there for its end: no later change of the link concerns it. */
+  #leftBehind = false;
+  #askedCloudAtMs = 0;
   #stopWaiting: () => void = () => undefined;
 
   constructor(
@@ -90,9 +93,9 @@ export class Exchange implements AttemptListener {
   linkChanged(state: LinkState): void {
     const cloud = this.#live.get('cloud')?.attempt;
     if (this.#live.size === 0) this.go();
-    if (!cloud) return;
+    if (!cloud || this.#leftBehind) return;
     this.#stopWaiting();
-    if (state === 'LOCAL' && this.#answered) this.#stopWaiting = this.#cutWhenStill(cloud);
+    if (state === 'LOCAL' && this.#answered) this.#cutWhenStill(cloud);
     else if (state === 'LOCAL') this.#leaveCloud(cloud);
     else if (state === 'SUSPECT' && !this.#answered) this.#losePatience();
   }
@@ -120,6 +123,10 @@ export class Exchange implements AttemptListener {
   onFailure({ site }: Attempt, error: Error & { code?: string }): void {
     if (error.code === 'UND_ERR_INVALID_ARG' || error.code === 'UND_ERR_NOT_SUPPORTED') {
       this.#answer('REQUEST_REFUSED');
+      return;
+    }
+    if (this.#response.destroyed) {
+      this.#finish();
       return;
     }
     if (site === 'cloud') this.#accuse(`a request to the cloud failed (${error.code ?? error.message})`);
@@ -151,6 +158,7 @@ export class Exchange implements AttemptListener {
     const leaveFence = site === 'box' && !this.#read ? this.#room.fence.enter() : () => undefined;
     this.#live.set(site, { attempt, leaveFence });
     if (site === 'cloud') {
+      this.#askedCloudAtMs = this.#room.clock.now();
       this.#room.watching.add(this);
       if (this.#room.link.state === 'SUSPECT') this.#losePatience();
     }
@@ -188,7 +196,9 @@ export class Exchange implements AttemptListener {
   /** A read that the cloud leaves waiting while it is suspect is asked of the box too; the first good answer wins. */
   #losePatience(): void {
     if (!this.#read || this.#boxTried || !this.#sendable || !this.#room.position().boxReady) return;
-    this.#stopWaiting = this.#room.clock.after(this.#room.limits.patienceMs, () => this.#start('box'));
+    const { clock, limits } = this.#room;
+    const leftMs = this.#askedCloudAtMs + limits.patienceMs - clock.now();
+    this.#stopWaiting = clock.after(Math.max(leftMs, 0), () => this.#start('box'));
   }
 
   #leaveCloud(cloud: Attempt): void {
@@ -197,6 +207,7 @@ export class Exchange implements AttemptListener {
       if (this.#live.size === 0) this.go();
       return;
     }
+    this.#leftBehind = true;
     this.#stopWaiting = this.#room.clock.after(this.#room.limits.unsafeGraceMs, () => {
       cloud.abandon();
       this.#answer('OUTCOME_UNKNOWN');
@@ -204,16 +215,16 @@ export class Exchange implements AttemptListener {
   }
 
   /** Half an answer of which nothing more comes would leave a page waiting; cut off, it is asked for again. */
-  #cutWhenStill(cloud: Attempt): () => void {
+  #cutWhenStill(cloud: Attempt): void {
     const { clock, limits } = this.#room;
+    this.#leftBehind = true;
     let seen = cloud.progress;
     const look = () => {
       if (cloud.progress === seen) cloud.cut(new Error('the link fell in mid-answer'));
+      else this.#stopWaiting = clock.after(limits.unsafeGraceMs, look);
       seen = cloud.progress;
-      cancel = clock.after(limits.unsafeGraceMs, look);
     };
-    let cancel = clock.after(limits.unsafeGraceMs, look);
-    return () => cancel();
+    this.#stopWaiting = clock.after(limits.unsafeGraceMs, look);
   }
 
   #userGone(): void {

@@ -45,7 +45,7 @@ export async function failback(
   const stop = new AbortController();
   const { signal } = stop;
   const giveUp = (reason: string) => stop.abort(new Error(reason));
-  const onOuterAbort = () => giveUp('the gateway is closing');
+  const onOuterAbort = () => giveUp('the box was told to stop');
   outerSignal.addEventListener('abort', onOuterAbort, { once: true });
   if (outerSignal.aborted) onOuterAbort();
   const stopListening = link.onChange(({ state }) => {

@@ -56,7 +56,11 @@ export async function fetchProbe(
       headers: { 'cache-control': 'no-store' },
       signal: stop.signal,
     });
-    return { status: statusCode, body: await readBounded(body), rttMs: clock.now() - startedMs };
+    return {
+      status: statusCode,
+      body: await readBounded(body),
+      rttMs: Math.round((clock.now() - startedMs) * 10) / 10,
+    };
   };
   try {
     return await once().catch((error) => {

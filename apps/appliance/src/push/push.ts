@@ -35,15 +35,22 @@ export class Push {
   readonly #batchSize = new BatchSize();
   readonly state: PushState = { lastPushAt: null, parkedInCloud: 0, lastError: null };
   #wake: PromiseWithResolvers<void> = Promise.withResolvers();
+  #attempt = new AbortController();
   #acknowledged: PromiseWithResolvers<void> = Promise.withResolvers();
 
   constructor(options: PushOptions) {
     this.#options = options;
   }
 
-  /** Ends a wait: something was logged, or the link is back. */
+  /** Ends a wait. */
   wake(): void {
     this.#wake.resolve();
+  }
+
+  /** The link is back: what hangs is given up, and the cursor is asked for anew. Costs at most one batch sent twice. */
+  restart(): void {
+    this.#attempt.abort(new Error('the link is back'));
+    this.wake();
   }
 
   /** Resolves when everything up to `seq` is acknowledged by the cloud. */
@@ -65,13 +72,15 @@ export class Push {
       if (failures === 0) this.wake();
     });
     while (!signal.aborted) {
+      this.#attempt = new AbortController();
       try {
-        await this.#drain(signal);
+        await this.#drain(AbortSignal.any([signal, this.#attempt.signal]));
         failures = 0;
         this.state.lastError = null;
         await this.#pause(null, signal);
       } catch (error) {
         if (signal.aborted) break;
+        if (this.#attempt.signal.aborted) continue;
         this.#note(error, ++failures);
         await this.#pause(this.#retryDelayMs(failures), signal);
       }

@@ -12,7 +12,7 @@ import {
   type Transaction,
 } from '@skooly-edge/sync-protocol';
 import type { ClientBase } from 'pg';
-import type { IngestContext } from './ingest.ts';
+import type { IngestContext } from './ingest-context.ts';
 import type { Outcome } from './outcome.ts';
 import { authorise, RefusedError } from './refusal.ts';
 import { RowHistory } from './row-history.ts';

@@ -23,6 +23,7 @@ import { Pool, type PoolClient } from 'pg';
 import { RelayError } from '../errors.ts';
 import { waitForFeed } from '../feed/feed-position.ts';
 import { applyGroup } from './apply-group.ts';
+import type { IngestContext } from './ingest-context.ts';
 import { Outcome } from './outcome.ts';
 import { park, parkedCount, waitingRows } from './park.ts';
 import { refusalOf, touchesAny } from './refusal.ts';
@@ -200,15 +201,6 @@ export class Ingest {
     }
     return outcome;
   }
-}
-
-/** What applying a batch has to know. */
-export interface IngestContext {
-  campus: string;
-  epoch: string;
-  catalog: Catalog;
-  /** Whether the feed came to hold, in good time, every commit that had happened at the call. */
-  waitForFeed(): Promise<boolean>;
 }
 
 async function lockCursor(client: PoolClient, campus: string, epoch: string): Promise<Cursor> {

@@ -19,7 +19,7 @@ import {
   type Transaction,
 } from '@skooly-edge/sync-protocol';
 import type { ClientBase } from 'pg';
-import type { IngestContext } from './ingest.ts';
+import type { IngestContext } from './ingest-context.ts';
 import type { Refusal } from './refusal.ts';
 import type { RowHistory } from './row-history.ts';
 

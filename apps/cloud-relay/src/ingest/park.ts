@@ -11,7 +11,7 @@ import {
   type Transaction,
 } from '@skooly-edge/sync-protocol';
 import type { ClientBase } from 'pg';
-import type { IngestContext } from './ingest.ts';
+import type { IngestContext } from './ingest-context.ts';
 import type { Outcome } from './outcome.ts';
 import type { Refusal } from './refusal.ts';
 
