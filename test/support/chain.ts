@@ -39,6 +39,8 @@ export interface Chain {
   connect(): Promise<void>;
   /** Ends the campus's side: what is written now waits in the WAL. */
   disconnect(): Promise<void>;
+  /** Settles as the campus's side ends, with its error if it has one. */
+  stopped(): Promise<void>;
   /** Resolves when both sides have nothing left to tell each other. */
   settled(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -95,6 +97,7 @@ export async function startChain(options: ChainOptions): Promise<Chain> {
       stopCampus.abort(new Error('disconnected'));
       await running;
     },
+    stopped: () => running,
     async settled() {
       await until(async () => (await chain.sync.status()).ready);
       await chain.sync.drain(AbortSignal.timeout(30_000));
