@@ -47,6 +47,22 @@ test('a first copy that is broken off goes on where it stopped, while the cloud 
   expect((await chain.campus.query('SELECT leaf_id FROM twig')).rows).toEqual([{ leaf_id: '50001' }]);
 });
 
+test('a slot that is gone is said in the status, with what to do, and the rest goes on', async () => {
+  await using chain = await startChain(options);
+  await chain.connect();
+  await chain.settled();
+  expect((await chain.sync.status()).captureProblem).toBeNull();
+  await chain.disconnect();
+  await chain.campus.query(
+    'SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = current_database()',
+  );
+  await chain.connect();
+  await until(async () => (await chain.sync.status()).captureProblem !== null);
+  expect((await chain.sync.status()).captureProblem).toMatch(
+    /no usable replication slot .* Run the prepare command/,
+  );
+});
+
 test('a campus database that already holds rows is refused by name, and nothing of it is touched', async () => {
   await using chain = await startChain(options);
   await chain.campus.query(`INSERT INTO leaf VALUES (7, 'mvan', 'mine')`);

@@ -52,6 +52,8 @@ export interface SyncStatus {
   seeding: SeedProgress | null;
   /** The database holds a consistent copy of the campus's rows. */
   ready: boolean;
+  /** Why local changes are not being read, with advice; null while they are. */
+  captureProblem: string | null;
 }
 
 export interface CampusSync {
@@ -81,11 +83,14 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
   const position = (limit: AbortSignal) => relay.sync(log.epoch, limit);
   const pull = new Pull({ relayUrl, authorization, position, database, follower, logger });
 
+  let captureProblem: string | null = null;
   const acknowledged = (limit: AbortSignal) => push.acknowledged(log.lastSeq, limit);
   return {
     async run(signal) {
       await Promise.all([
-        keepCapturing(capture, logger, signal),
+        keepCapturing(capture, logger, signal, (problem) => {
+          captureProblem = problem;
+        }),
         seed.run(signal).then(() => Promise.all([push.run(signal), pull.run(signal)])),
       ]);
       await follower.close();
@@ -123,6 +128,7 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
         feedSeq: stored.feedSeq,
         seeding: seed.progress,
         ready: stored.ready,
+        captureProblem: capture.streaming ? null : captureProblem,
       };
     },
   };
@@ -154,12 +160,19 @@ function campusCapture(databaseUrl: string, catalog: Catalog, log: SyncLog): Cap
   });
 }
 
-async function keepCapturing(capture: Capture, logger: Logger, signal: AbortSignal): Promise<void> {
+async function keepCapturing(
+  capture: Capture,
+  logger: Logger,
+  signal: AbortSignal,
+  onProblem: (problem: string) => void,
+): Promise<void> {
   while (!signal.aborted) {
     try {
       await capture.run(signal);
     } catch (error) {
       if (!signal.aborted) logger.warn({ err: error }, 'capture stopped, starts again');
+      const { message, advice = '' } = error as Error & { advice?: string };
+      onProblem(`${message} ${advice}`.trim());
     }
     await sleep(captureRestartDelayMs, undefined, { signal }).catch(() => {});
   }

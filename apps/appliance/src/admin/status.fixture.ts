@@ -19,6 +19,7 @@ export const exampleStatus: Status = {
     acknowledgedSeq: 4_000,
     feedSeq: 812,
     seeding: null,
+    captureProblem: null,
     ready: true,
   },
   link: {

@@ -23,6 +23,7 @@ const Sync = Type.Object({
   feedSeq: Count,
   seeding: orNull(Seeding),
   ready: Type.Boolean({ description: 'the box holds the data of the school' }),
+  captureProblem: orNull(Type.String({ description: 'why local changes are not being read' })),
 });
 
 const Probe = Type.Object({

@@ -126,6 +126,15 @@ describe('status', () => {
     const screen = statusScreen({ ...exampleStatus, sync }, { nowMs, colour: false });
     expect(screen).toContain('table 4 of 12 (public.pupil), 1,200 rows so far');
   });
+
+  test('a box that does not read local changes says why, and only then', () => {
+    const captureProblem = 'Postgres has no usable replication slot.';
+    const sync = { ...exampleStatus.sync, captureProblem };
+    expect(statusScreen({ ...exampleStatus, sync }, { nowMs, colour: false })).toContain(
+      `Not read    ${captureProblem}`,
+    );
+    expect(statusScreen(exampleStatus, { nowMs, colour: false })).not.toContain('Not read');
+  });
 });
 
 describe('the other commands', () => {

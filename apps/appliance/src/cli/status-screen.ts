@@ -39,6 +39,7 @@ export function statusScreen(status: Status, { nowMs, colour }: ScreenOptions): 
     ],
     ['To decide', decisions(status, paint)],
     ...seeding(status),
+    ...capture(status, paint),
     ...status.link.probes.map((probe, index): [string, string] => [
       index === 0 ? 'Link' : '',
       probeLine(probe, paint),
@@ -90,6 +91,10 @@ function seeding({ sync }: Status): [string, string][] {
     return [['First data', text]];
   }
   return sync.ready ? [] : [['First data', 'not here yet: this box cannot serve without the cloud']];
+}
+
+function capture({ sync }: Status, paint: Paint): [string, string][] {
+  return sync.captureProblem === null ? [] : [['Not read', paint('red', sync.captureProblem)]];
 }
 
 function probeLine(

@@ -41,6 +41,7 @@ export class Capture {
   readonly #options: CaptureOptions;
   readonly #slot: string;
   #durable: Lsn = 0;
+  #streaming = false;
   #waiters: { lsn: Lsn; resolve: () => void }[] = [];
 
   constructor(options: CaptureOptions) {
@@ -53,6 +54,11 @@ export class Capture {
     return this.#durable;
   }
 
+  /** Whether Postgres is sending at this moment. */
+  get streaming(): boolean {
+    return this.#streaming;
+  }
+
   /**
    * Reads until the signal aborts (returns) or the stream fails (throws). May be called again after it ended.
    *
@@ -61,7 +67,13 @@ export class Capture {
   async run(signal: AbortSignal): Promise<void> {
     const start = await this.#slotPosition();
     const session = new CaptureSession(this.#options, (lsn) => this.#advance(lsn));
-    await session.run(this.#slot, start, signal);
+    try {
+      await session.run(this.#slot, start, signal, () => {
+        this.#streaming = true;
+      });
+    } finally {
+      this.#streaming = false;
+    }
   }
 
   /**
@@ -140,9 +152,10 @@ class CaptureSession {
     });
   }
 
-  async run(slot: string, start: string, signal: AbortSignal): Promise<void> {
+  async run(slot: string, start: string, signal: AbortSignal, onStart: () => void): Promise<void> {
     signal.throwIfAborted();
     this.#confirmed = parseLsn(start);
+    this.#service.on('start', onStart);
     this.#service.on('data', (_lsn: string, received: Received) => this.#receive(received));
     this.#service.on('heartbeat', (lsn: string, _time: number, respond: boolean) =>
       this.#heartbeat(parseLsn(lsn), respond),
