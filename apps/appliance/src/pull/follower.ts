@@ -141,6 +141,17 @@ export class Follower {
         } else for (const row of rows) before.add(row);
       }
     }
+    await this.#retryTogether(client, signal);
+  }
+
+  /**
+   * Entries can wait for one another in a circle: one needs a value that a later one frees, which waits behind it for a row
+   * that both touch. Once this campus's own rows are judged, all of them together are a state that the cloud has had.
+   */
+  async #retryTogether(client: Client, signal: AbortSignal): Promise<void> {
+    const entries = this.#parked.inOrder().map(({ entry }) => entry);
+    if (entries.length < 2 || !(await this.#tryApply(client, entries, signal))) return;
+    for (const { seq } of entries) await this.#parked.remove(client, seq);
   }
 
   /** @returns whether it was applied; if not, nothing of it was, and `onRefusal` has been called. */
