@@ -10,6 +10,9 @@ export const enrolledMessage = 'skooly_edge.enrolled';
 /** What a commit of the cloud applied of a campus's log, and what the campus has to be told. Content: AppliedMessage. */
 export const appliedMessage = 'skooly_edge.applied';
 
+/** A campus has to be told rows outside of an apply commit. Content: CorrectedMessage. */
+export const correctedMessage = 'skooly_edge.corrected';
+
 /** Changes nothing; whoever commits it waits until capture has passed it. No content. */
 export const markMessage = 'skooly_edge.mark';
 
@@ -18,5 +21,11 @@ export interface AppliedMessage {
   epoch: string;
   /** The last transaction of the campus that this commit applied: the stamp of every later feed entry. */
   seq: number;
+  corrections: Correction[];
+}
+
+export interface CorrectedMessage {
+  campus: string;
+  /** Rows as they stand at the end of the commit that carries the message. */
   corrections: Correction[];
 }

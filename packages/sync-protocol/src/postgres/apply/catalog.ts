@@ -41,6 +41,11 @@ export interface Catalog {
   tables: ReadonlyMap<string, Table>;
 }
 
+/** The catalogue as it is now: the schema may change while the engine runs. */
+export interface LiveCatalog {
+  readonly current: Catalog;
+}
+
 const columnsQuery = `
   SELECT n.nspname || '.' || c.relname, a.attname, format_type(a.atttypid, -1),
          CASE WHEN t.typarray <> 0 AND t.typdelim = ',' THEN 't' ELSE 'f' END,
