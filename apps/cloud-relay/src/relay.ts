@@ -11,6 +11,7 @@ import { FeedSignals } from './feed/feed-signals.ts';
 import { FeedWriter } from './feed/feed-writer.ts';
 import { buildServer } from './http/server.ts';
 import { Ingest } from './ingest/ingest.ts';
+import { PostgresCloud } from './ingest/postgres-cloud.ts';
 
 const liveHoldMs = 20_000;
 const maxIngestSessions = 4;
@@ -25,7 +26,13 @@ export async function runRelay(config: RelayConfig, logger: Logger, signal: Abor
     max: maxQueryConnections,
   });
   pool.on('error', (error) => logger.warn({ err: error }, 'an idle database connection broke'));
-  const ingest = new Ingest({ databaseUrl, catalog, queries: pool, maxSessions: maxIngestSessions });
+  const store = new PostgresCloud({
+    databaseUrl,
+    catalog: { current: catalog },
+    queries: pool,
+    maxSessions: maxIngestSessions,
+  });
+  const ingest = new Ingest({ store, now: () => new Date() });
   const signals = new FeedSignals(databaseUrl, logger);
   const writer = new FeedWriter({ databaseUrl, catalog, logger });
   const shape = { pool, epoch, signals, liveHoldMs };
@@ -35,7 +42,7 @@ export async function runRelay(config: RelayConfig, logger: Logger, signal: Abor
   signal.addEventListener('abort', () => server.server.closeAllConnections(), { once: true });
   await Promise.all([writer.run(signal), signals.run(signal)]);
   await server.close();
-  await ingest.close();
+  await store.close();
   await pool.end();
 }
 

@@ -6,6 +6,7 @@ export * from './postgres/apply/catalog.ts';
 export * from './postgres/apply/origin.ts';
 export * from './postgres/apply/references.ts';
 export * from './postgres/apply/row-images.ts';
+export * from './postgres/apply/row-store.ts';
 export * from './postgres/apply/rowset.ts';
 export * from './postgres/capture/assembler.ts';
 export * from './postgres/capture/capture.ts';

@@ -17,6 +17,7 @@ import {
   followChange,
   followCorrection,
   OriginsBusyError,
+  postgresRows,
   type Row,
   RowImages,
   RowsMovedError,
@@ -176,7 +177,7 @@ export class Follower {
 
   async #write(client: Client, entries: readonly FeedEntry[], signal: AbortSignal): Promise<void> {
     const { catalog, log, captured } = this.#options;
-    const images = new RowImages(client, catalog);
+    const images = new RowImages(postgresRows(client, catalog), catalog);
     const known = (item: { table: string }) => catalog.tables.has(item.table);
     await images.load(entries.flatMap((entry) => [...entry.changes, ...entry.corrections].filter(known)));
     await captured(AbortSignal.any([signal, AbortSignal.timeout(capturedTimeoutMs)]));

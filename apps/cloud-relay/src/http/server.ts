@@ -18,7 +18,7 @@ import { askElectric } from '../feed/electric.ts';
 import { type ShapeOptions, serveShape, shapeHandle, shapeOffset } from '../feed/shape.ts';
 import { signHealth } from '../health/health.ts';
 import type { Ingest } from '../ingest/ingest.ts';
-import { parkedCount } from '../ingest/park.ts';
+import { postgresParked } from '../ingest/postgres-cloud.ts';
 import { beginSeed, endSeed, readSeedChunk } from '../seed/seed.ts';
 import { sendCompressed } from './compressed.ts';
 
@@ -97,7 +97,7 @@ function addSync(server: FastifyInstance, { pool, ingest, shape, config }: Serve
         campus,
         epoch: shape.epoch,
         cursor: { epoch: request.query.epoch, seq: Number(rows[0]?.seq ?? 0) },
-        parked: await parkedCount(pool, campus),
+        parked: await postgresParked(pool).count(campus),
         feed: config.electricUrl
           ? null
           : { handle: shapeHandle(shape.epoch, campus), origin: shapeOffset(0) },

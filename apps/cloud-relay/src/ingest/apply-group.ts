@@ -11,32 +11,26 @@ import {
   type Table,
   type Transaction,
 } from '@skooly-edge/sync-protocol';
-import type { ClientBase } from 'pg';
-import type { IngestContext } from './ingest-context.ts';
+import type { RowHistory } from './cloud-store.ts';
 import type { Outcome } from './outcome.ts';
 import { authorise, RefusedError } from './refusal.ts';
-import { RowHistory } from './row-history.ts';
 
 /** @throws RefusedError, BrokenReferenceError, RowsMovedError, or Postgres's error: then nothing of the group counts. */
-export async function applyGroup(
-  client: ClientBase,
-  context: IngestContext,
-  transactions: readonly Transaction[],
-  outcome: Outcome,
-): Promise<void> {
+export async function applyGroup(outcome: Outcome, transactions: readonly Transaction[]): Promise<void> {
+  const { campus, commit } = outcome.context;
   const changes = transactions.flatMap((transaction) => transaction.changes);
   for (const change of changes) {
-    if (!context.catalog.tables.has(change.table)) {
+    if (!commit.catalog.tables.has(change.table)) {
       throw new RefusedError('forbidden', `${change.table} is not synced.`, change);
     }
   }
-  const images = new RowImages(client, context.catalog);
+  const images = new RowImages(commit.rows, commit.catalog);
   await images.load(changes);
-  const history = new RowHistory(client, context.campus, context.waitForFeed);
+  const history = commit.history(campus);
   for (const transaction of transactions) {
     for (const [index, change] of transaction.changes.entries()) {
       const current = images.get(change.table, change.key);
-      const table = authorise(context.campus, images.table(change.table), change, current);
+      const table = authorise(campus, images.table(change.table), change, current);
       const result = await mergeChange(history, transaction, change, table, current);
       if (result.row !== current) images.set(change.table, change.key, result.row);
       if (result.conflict) {

@@ -1,10 +1,9 @@
-import type { Catalog } from '@skooly-edge/sync-protocol';
+import type { CloudCommit } from './cloud-store.ts';
 
-/** What applying a batch has to know. */
+/** What applying a batch has to know: whose it is, and the commit that it becomes. */
 export interface IngestContext {
   campus: string;
   epoch: string;
-  catalog: Catalog;
-  /** Whether the feed came to hold, in good time, every commit that had happened at the call. */
-  waitForFeed(): Promise<boolean>;
+  commit: CloudCommit;
+  now: Date;
 }

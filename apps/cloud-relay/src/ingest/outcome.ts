@@ -9,19 +9,16 @@ import {
   type Change,
   type Correction,
   conflictTable,
-  insertRows,
   keyOf,
   type MergeConflict,
   type Row,
-  readRows,
   rowId,
   type Table,
   type Transaction,
 } from '@skooly-edge/sync-protocol';
-import type { ClientBase } from 'pg';
+import type { RowHistory } from './cloud-store.ts';
 import type { IngestContext } from './ingest-context.ts';
 import type { Refusal } from './refusal.ts';
-import type { RowHistory } from './row-history.ts';
 
 /** A change and where it stands in its transaction. */
 export interface ChangeInPlace {
@@ -32,13 +29,16 @@ export interface ChangeInPlace {
   current: Row | null;
 }
 
+/** The inbox shows a parked transaction's changes up to this size; the transaction itself is kept whatever its size. */
+const maxParkedCopyBytes = 256 * 1024;
+
 export class Outcome {
-  readonly #context: IngestContext;
+  readonly context: IngestContext;
   readonly #conflictRows: Row[] = [];
   readonly #dirty = new Map<string, { table: string; key: Row }>();
 
   constructor(context: IngestContext) {
-    this.#context = context;
+    this.context = context;
   }
 
   get conflicts(): number {
@@ -52,7 +52,7 @@ export class Outcome {
 
   /** The campus needs to be told the whole row as it stands at the end of this commit. */
   correct(table: string, key: Row): void {
-    if (this.#context.catalog.tables.has(table)) this.#dirty.set(rowId(table, key), { table, key });
+    if (this.context.commit.catalog.tables.has(table)) this.#dirty.set(rowId(table, key), { table, key });
   }
 
   async record(history: RowHistory, place: ChangeInPlace, conflict: MergeConflict): Promise<void> {
@@ -69,18 +69,20 @@ export class Outcome {
       result: json(conflict.result),
       rule: json(conflict.rule),
       detail: null,
+      parked: null,
       status: conflict.open ? 'open' : 'settled',
       cloud_at: cloudAt === null ? null : timestamp(cloudAt),
       cloud_by: (by === null ? null : current?.[by]) ?? 'cloud',
     });
   }
 
-  /** A transaction that was parked: one entry for it, on the change that is to blame. */
-  async recordRefusal(transaction: Transaction, refusal: Refusal, current: Row | null): Promise<void> {
-    const change = refusal.change ?? transaction.changes[0];
-    if (!change) return;
+  /** A transaction that was parked: one entry for it, on the change that is to blame. @returns its id */
+  recordRefusal(transaction: Transaction, refusal: Refusal, current: Row | null): string {
+    const change = refusal.change ?? (transaction.changes[0] as Change);
+    const base = this.#base(transaction, transaction.changes.indexOf(change), change);
+    const changes = json(transaction.changes);
     this.#conflictRows.push({
-      ...this.#base(transaction, transaction.changes.indexOf(change), change),
+      ...base,
       kind: refusal.kind,
       before: json(change.before),
       campus_value: json(change.after),
@@ -88,36 +90,36 @@ export class Outcome {
       result: json(current),
       rule: json({ '*': 'inbox' }),
       detail: refusal.detail,
+      parked: Buffer.byteLength(changes ?? '') > maxParkedCopyBytes ? null : changes,
       status: 'open',
       cloud_at: null,
       cloud_by: null,
     });
+    return base.id as string;
   }
 
   /** @param seq The last transaction that this commit applies. */
-  async write(client: ClientBase, seq: number): Promise<void> {
-    const table = this.#context.catalog.tables.get(conflictTable) as Table;
+  async write(seq: number): Promise<void> {
+    const { campus, epoch, commit } = this.context;
+    const table = commit.catalog.tables.get(conflictTable) as Table;
     if (this.#conflictRows.length > 0) {
-      await insertRows(client, table, Object.keys(this.#conflictRows[0] as Row), this.#conflictRows);
+      await commit.rows.insert(table, Object.keys(this.#conflictRows[0] as Row), this.#conflictRows);
       for (const row of this.#conflictRows) this.correct(conflictTable, keyOf(row, table.keyColumns));
     }
-    const { campus, epoch } = this.#context;
-    const message: AppliedMessage = { campus, epoch, seq, corrections: await this.#corrections(client) };
-    await client.query('SELECT pg_logical_emit_message(true, $1, $2)', [
-      appliedMessage,
-      JSON.stringify(message),
-    ]);
+    const message: AppliedMessage = { campus, epoch, seq, corrections: await this.#corrections() };
+    await commit.emit(appliedMessage, message);
   }
 
-  async #corrections(client: ClientBase): Promise<Correction[]> {
+  async #corrections(): Promise<Correction[]> {
+    const { commit } = this.context;
     const byTable = new Map<string, Row[]>();
     for (const { table, key } of this.#dirty.values())
       byTable.set(table, [...(byTable.get(table) ?? []), key]);
     const corrections: Correction[] = [];
     for (const [name, keys] of byTable) {
-      const table = this.#context.catalog.tables.get(name) as Table;
+      const table = commit.catalog.tables.get(name) as Table;
       const rows = new Map<string, Row>();
-      for (const row of await readRows(client, table, keys))
+      for (const row of await commit.rows.read(table, keys))
         rows.set(rowId(name, keyOf(row, table.keyColumns)), row);
       for (const key of keys)
         corrections.push({ table: name, key, row: this.#visible(table, rows.get(rowId(name, key))) });
@@ -128,11 +130,11 @@ export class Outcome {
   /** A row of another campus is no row to this one. */
   #visible(table: Table, row: Row | undefined): Row | null {
     const { scope } = table.rule;
-    return row && (scope === null || row[scope] === this.#context.campus) ? row : null;
+    return row && (scope === null || row[scope] === this.context.campus) ? row : null;
   }
 
   #base(transaction: Transaction, index: number, change: Change): Row {
-    const { campus, epoch } = this.#context;
+    const { campus, epoch } = this.context;
     return {
       id: conflictId(campus, epoch, transaction.seq, index),
       campus,
@@ -142,7 +144,7 @@ export class Outcome {
       campus_by: change.by ?? campus,
       campus_epoch: epoch,
       campus_seq: String(transaction.seq),
-      created_at: new Date().toISOString(),
+      created_at: this.context.now.toISOString(),
     };
   }
 }

@@ -26,6 +26,8 @@ export interface Refusal {
   detail: string;
   /** The change that is to blame, where one is known. */
   change?: Change;
+  /** Tables whose changes can lift the refusal; the transaction's own where nothing is said. */
+  waitsFor?: readonly string[];
 }
 
 export class RefusedError extends Error {
@@ -104,7 +106,11 @@ function checkScope(campus: string, scope: string | null, change: Change, curren
 /** @returns null for an error that says nothing about the transaction. */
 export function refusalOf(error: unknown): Refusal | null {
   if (error instanceof RefusedError) return error.refusal;
-  if (error instanceof BrokenReferenceError) return { kind: error.problem.kind, detail: `${error.message}.` };
+  if (error instanceof BrokenReferenceError) {
+    const { kind, foreignKey } = error.problem;
+    const other = kind === 'parent_missing' ? foreignKey.parent : foreignKey.child;
+    return { kind, detail: `${error.message}.`, waitsFor: [other] };
+  }
   const { code = '', message = '' } = error as { code?: string; message?: string };
   if (code === '23505') return { kind: 'unique_clash', detail: `${message}.` };
   if (code === '23503') return { kind: 'parent_missing', detail: `${message}.` };
@@ -114,15 +120,20 @@ export function refusalOf(error: unknown): Refusal | null {
   return null;
 }
 
+/** Identities of the rows that the transaction touches. */
+export function* rowsOf(transaction: Transaction): Generator<string> {
+  for (const change of transaction.changes) yield rowId(change.table, change.key);
+}
+
 /** @returns what a row of the transaction waits for, if any does. */
 export function touchesAny(
   transaction: Transaction,
-  waiting: ReadonlyMap<string, string>,
+  waiting: ReadonlyMap<string, RefusalKind>,
 ): RefusalKind | undefined {
   if (waiting.size === 0) return undefined;
-  for (const change of transaction.changes) {
-    const kind = waiting.get(rowId(change.table, change.key));
-    if (kind) return kind as RefusalKind;
+  for (const row of rowsOf(transaction)) {
+    const kind = waiting.get(row);
+    if (kind) return kind;
   }
   return undefined;
 }

@@ -5,11 +5,10 @@
  * Triggers do not fire on what is written (the session replays as a replica), so foreign keys are checked here,
  * once the rows stand.
  */
-import type { ClientBase } from 'pg';
 import { keyOf, type Row, rowId } from '../../transaction/transaction.ts';
 import type { Catalog, Table } from './catalog.ts';
-import { findMissingParents, findRemainingChildren, type ReferenceProblem } from './references.ts';
-import { deleteRows, insertRows, lockRows, updateRows } from './rowset.ts';
+import type { ReferenceProblem } from './references.ts';
+import type { RowStore } from './row-store.ts';
 
 /** SQLSTATE. */
 const uniqueViolation = '23505';
@@ -47,12 +46,12 @@ export class BrokenReferenceError extends Error {
 }
 
 export class RowImages {
-  readonly #client: ClientBase;
+  readonly #store: RowStore;
   readonly #catalog: Catalog;
   readonly #images = new Map<string, Image>();
 
-  constructor(client: ClientBase, catalog: Catalog) {
-    this.#client = client;
+  constructor(store: RowStore, catalog: Catalog) {
+    this.#store = store;
     this.#catalog = catalog;
   }
 
@@ -69,7 +68,7 @@ export class RowImages {
       const table = this.table(name);
       const rows = wanted.get(name) as Map<string, Row>;
       for (const [id, key] of rows) this.#images.set(id, { table, key, stored: null, current: null });
-      for (const row of await lockRows(this.#client, table, [...rows.values()])) {
+      for (const row of await this.#store.lock(table, [...rows.values()])) {
         const image = this.#images.get(rowId(name, keyOf(row, table.keyColumns)));
         if (image) image.stored = image.current = row;
       }
@@ -108,8 +107,7 @@ export class RowImages {
   async #delete(table: Table, images: Image[]): Promise<void> {
     const gone = images.filter((image) => image.stored && !image.current);
     if (gone.length > 0)
-      await deleteRows(
-        this.#client,
+      await this.#store.delete(
         table,
         gone.map((image) => image.key),
       );
@@ -122,14 +120,11 @@ export class RowImages {
   async #updateOrReplace(table: Table, images: Image[]): Promise<void> {
     const kept = images.filter((image) => image.stored && image.current);
     if (kept.length < 2) return this.#update(table, kept);
-    await this.#client.query('SAVEPOINT updates');
     try {
-      await this.#update(table, kept);
+      await this.#store.attempt(() => this.#update(table, kept));
     } catch (error) {
       if ((error as { code?: string }).code !== uniqueViolation) throw error;
-      await this.#client.query('ROLLBACK TO SAVEPOINT updates');
-      await deleteRows(
-        this.#client,
+      await this.#store.delete(
         table,
         kept.map((image) => image.key),
       );
@@ -138,7 +133,6 @@ export class RowImages {
         kept.map((image) => image.current as Row),
       );
     }
-    await this.#client.query('RELEASE SAVEPOINT updates');
   }
 
   async #update(table: Table, images: Image[]): Promise<void> {
@@ -152,7 +146,7 @@ export class RowImages {
       group.rows.push(current);
       byColumns.set(signature, group);
     }
-    for (const { columns, rows } of byColumns.values()) await updateRows(this.#client, table, columns, rows);
+    for (const { columns, rows } of byColumns.values()) await this.#store.update(table, columns, rows);
   }
 
   async #insert(table: Table, images: Image[]): Promise<void> {
@@ -172,16 +166,14 @@ export class RowImages {
       byColumns.set(signature, group);
     }
     for (const { columns, rows } of byColumns.values()) {
-      const inserted = await insertRows(this.#client, table, columns, rows);
+      const inserted = await this.#store.insert(table, columns, rows);
       if (inserted !== rows.length) throw new RowsMovedError(table.name);
     }
   }
 
   async #checkReferences(changed: Image[]): Promise<void> {
     const rows = changed.map(({ table, stored, current }) => ({ table, before: stored, after: current }));
-    const problem =
-      (await findMissingParents(this.#client, this.#catalog, rows)) ??
-      (await findRemainingChildren(this.#client, this.#catalog, rows));
+    const problem = (await this.#store.missingParent(rows)) ?? (await this.#store.remainingChild(rows));
     if (problem) throw new BrokenReferenceError(problem);
   }
 

@@ -25,6 +25,8 @@ CREATE TABLE IF NOT EXISTS sync.conflict (
   result jsonb,
   rule jsonb NOT NULL,
   detail text,
+  -- The changes of the parked transaction that the entry speaks of.
+  parked jsonb,
   status text NOT NULL CHECK (status IN ('open', 'settled', 'decided')),
   campus_at timestamptz NOT NULL,
   cloud_at timestamptz,
@@ -65,7 +67,10 @@ CREATE TABLE IF NOT EXISTS sync.parked (
   kind text NOT NULL,
   detail text NOT NULL,
   body text NOT NULL,
-  parked_at timestamptz NOT NULL DEFAULT now(),
+  -- Its entry in the inbox, and the tables whose changes make another try worth while.
+  conflict_id uuid NOT NULL,
+  waits_for text[] NOT NULL,
+  parked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   PRIMARY KEY (campus, epoch, seq)
 );
 CREATE TABLE IF NOT EXISTS sync.parked_row (

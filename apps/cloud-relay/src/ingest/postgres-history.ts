@@ -4,8 +4,9 @@
  */
 import { type Change, quoteTable, type Row, rowId, rowSource, type Table } from '@skooly-edge/sync-protocol';
 import type { ClientBase } from 'pg';
+import type { RowHistory } from './cloud-store.ts';
 
-export class RowHistory {
+export class PostgresHistory implements RowHistory {
   readonly #client: ClientBase;
   readonly #campus: string;
   readonly #waitForFeed: () => Promise<boolean>;
@@ -18,7 +19,6 @@ export class RowHistory {
     this.#waitForFeed = waitForFeed;
   }
 
-  /** Commit time of the row's last change in the cloud, microseconds since 1970; null when the row does not exist. */
   async rowChangedAt(table: Table, key: Row): Promise<number | null> {
     const source = rowSource(table, table.keyColumns, [key]);
     const match = table.keyColumns.map(
@@ -32,7 +32,6 @@ export class RowHistory {
     return rows[0] ? Number(rows[0].at ?? 0) : null;
   }
 
-  /** Whether the cloud changed `column` (null: anything of the row) at `since` or later; a tie goes to the cloud. */
   async changedSince(table: Table, key: Row, column: string | null, since: number): Promise<boolean> {
     const rowAt = await this.rowChangedAt(table, key);
     if (rowAt !== null && rowAt < since) return false;
@@ -41,7 +40,6 @@ export class RowHistory {
     return changes.some(({ change }) => column === null || concerns(change, column));
   }
 
-  /** The row as it stood when the cloud deleted it; null when the feed does not tell. */
   async lastKnown(table: Table, key: Row): Promise<Row | null> {
     if (!(await this.#feedCaughtUp())) return null;
     const [latest] = await this.#feedChanges(table, key, -1);

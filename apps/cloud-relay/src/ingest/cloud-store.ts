@@ -1,0 +1,63 @@
+/**
+ * What ingest needs of the cloud's database: commits, and inside a commit rows, cursors, history, parked transactions and
+ * messages for the feed writer. Postgres is one such store (`postgres-cloud.ts`); the simulation has another.
+ */
+import type { Catalog, Row, RowStore, Table, Transaction } from '@skooly-edge/sync-protocol';
+import type { RefusalKind } from './refusal.ts';
+
+export interface CloudStore {
+  /**
+   * Does the work in one transaction of the cloud, written under an apply origin, and commits it. Whatever the work
+   * throws undoes all of it. The work is begun anew when another session stood in its way: it must not have effects
+   * of its own.
+   */
+  commit<T>(work: (commit: CloudCommit) => Promise<T>): Promise<T>;
+}
+
+export interface CloudCommit {
+  readonly catalog: Catalog;
+  readonly rows: RowStore;
+  readonly parked: ParkedStore;
+  /** The last transaction of this log that is applied here (0: none), locked until the commit. */
+  lockCursor(campus: string, epoch: string): Promise<number>;
+  moveCursor(campus: string, epoch: string, seq: number): Promise<void>;
+  /** @param committedAt Microseconds since 1970-01-01 UTC: what the commit is dated with. */
+  date(committedAt: number): Promise<void>;
+  history(campus: string): RowHistory;
+  /** Says something to the feed writer in the order of the commits. */
+  emit(prefix: string, message: object): Promise<void>;
+}
+
+/** When the cloud last changed a row, as far as one campus can see. */
+export interface RowHistory {
+  /** Commit time of the row's last change in the cloud, microseconds since 1970; null when the row does not exist. */
+  rowChangedAt(table: Table, key: Row): Promise<number | null>;
+  /** Whether the cloud changed `column` (null: anything of the row) at `since` or later; a tie goes to the cloud. */
+  changedSince(table: Table, key: Row, column: string | null, since: number): Promise<boolean>;
+  /** The row as it stood when the cloud deleted it; null when nobody knows any more. */
+  lastKnown(table: Table, key: Row): Promise<Row | null>;
+}
+
+/** A transaction that waits whole, with its reason. */
+export interface ParkedTransaction {
+  campus: string;
+  epoch: string;
+  kind: RefusalKind;
+  /** One sentence for a person. */
+  detail: string;
+  transaction: Transaction;
+  /** Its entry in the inbox. */
+  conflictId: string;
+  /** It is worth another try when one of these tables changes. */
+  waitsFor: readonly string[];
+}
+
+export interface ParkedStore {
+  add(parked: ParkedTransaction): Promise<void>;
+  remove(campus: string, epoch: string, seq: number): Promise<void>;
+  /** A campus's parked transactions, the earliest first. */
+  list(campus: string): Promise<ParkedTransaction[]>;
+  count(campus: string): Promise<number>;
+  /** Identities of rows that a campus's parked transactions touch → the kind of refusal that they wait for. */
+  waitingRows(campus: string): Promise<Map<string, RefusalKind>>;
+}

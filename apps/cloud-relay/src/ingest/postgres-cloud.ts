@@ -1,0 +1,210 @@
+/**
+ * The cloud's Postgres as ingest's store: a pool of sessions, each with a replication origin of its own, whose commits are
+ * begun anew when Postgres broke a deadlock or another session inserted one of the rows.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  dateTransaction,
+  encodeTransaction,
+  type LiveCatalog,
+  OriginsBusyError,
+  postgresRows,
+  RowsMovedError,
+  rowId,
+  sessionConfig,
+  type Transaction,
+  takeOrigin,
+} from '@skooly-edge/sync-protocol';
+import { Pool, type PoolClient } from 'pg';
+import { waitForFeed } from '../feed/feed-position.ts';
+import type { CloudCommit, CloudStore, ParkedStore, ParkedTransaction } from './cloud-store.ts';
+import { PostgresHistory } from './postgres-history.ts';
+import type { RefusalKind } from './refusal.ts';
+
+export interface PostgresCloudOptions {
+  databaseUrl: string;
+  /** Connections for short questions, apart from those that apply. */
+  queries: Pool;
+  catalog: LiveCatalog;
+  /** Connections that apply at once. */
+  maxSessions: number;
+}
+
+/** A commit waits this long for a free session before it is told to come again. */
+const sessionWaitMs = 10_000;
+
+/** How long a conflict waits for the feed writer before the row's own timestamp has to do. */
+const feedPatienceMs = 5_000;
+
+/** How often a commit is begun anew because another session inserted one of its rows, or a deadlock was broken. */
+const maxRestarts = 5;
+
+export class PostgresCloud implements CloudStore {
+  readonly #options: PostgresCloudOptions;
+  readonly #pool: Pool;
+  readonly #withOrigin = new WeakSet<PoolClient>();
+
+  constructor(options: PostgresCloudOptions) {
+    this.#options = options;
+    this.#pool = new Pool({
+      ...sessionConfig(options.databaseUrl, {
+        applicationName: 'skooly-relay ingest',
+        settings: { session_replication_role: 'replica' },
+      }),
+      max: options.maxSessions,
+      connectionTimeoutMillis: sessionWaitMs,
+      idleTimeoutMillis: 30_000,
+    });
+    this.#pool.on('error', () => {});
+  }
+
+  async commit<T>(work: (commit: CloudCommit) => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      const client = await this.#session();
+      let reusable = true;
+      try {
+        await client.query('BEGIN');
+        const result = await work(this.#commitOver(client));
+        await client.query('COMMIT');
+        return result;
+      } catch (error) {
+        reusable = await rollback(client);
+        if (attempt >= maxRestarts || !isRestartable(error)) throw error;
+      } finally {
+        client.release(!reusable);
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.end();
+  }
+
+  async #session(): Promise<PoolClient> {
+    const deadline = Date.now() + sessionWaitMs;
+    for (;;) {
+      const client = await this.#pool.connect();
+      if (this.#withOrigin.has(client)) return client;
+      try {
+        await takeOrigin(client, this.#options.databaseUrl);
+        this.#withOrigin.add(client);
+        return client;
+      } catch (error) {
+        client.release(true);
+        if (!(error instanceof OriginsBusyError) || Date.now() > deadline) throw error;
+        await sleep(100);
+      }
+    }
+  }
+
+  #commitOver(client: PoolClient): CloudCommit {
+    const { queries } = this.#options;
+    const catalog = this.#options.catalog.current;
+    return {
+      catalog,
+      rows: postgresRows(client, catalog),
+      parked: postgresParked(client),
+      lockCursor: (campus, epoch) => lockCursor(client, campus, epoch),
+      async moveCursor(campus, epoch, seq) {
+        await client.query(
+          'UPDATE sync.cursor SET seq = $3, moved_at = clock_timestamp() WHERE campus = $1 AND epoch = $2',
+          [campus, epoch, seq],
+        );
+      },
+      date: (committedAt) => dateTransaction(client, committedAt),
+      history: (campus) => new PostgresHistory(client, campus, () => waitForFeed(queries, feedPatienceMs)),
+      async emit(prefix, message) {
+        await client.query('SELECT pg_logical_emit_message(true, $1, $2)', [prefix, JSON.stringify(message)]);
+      },
+    };
+  }
+}
+
+async function lockCursor(client: PoolClient, campus: string, epoch: string): Promise<number> {
+  await client.query(
+    'INSERT INTO sync.cursor (campus, epoch, seq) VALUES ($1, $2, 0) ON CONFLICT DO NOTHING',
+    [campus, epoch],
+  );
+  const { rows } = await client.query<{ seq: string }>(
+    'SELECT seq FROM sync.cursor WHERE campus = $1 AND epoch = $2 FOR UPDATE',
+    [campus, epoch],
+  );
+  return Number(rows[0]?.seq ?? 0);
+}
+
+/** Parked transactions in `sync.parked`, and the rows that they touch in `sync.parked_row`. */
+export function postgresParked(client: Pick<PoolClient, 'query'>): ParkedStore {
+  return {
+    async add({ campus, epoch, kind, detail, transaction, conflictId, waitsFor }) {
+      const { seq } = transaction;
+      await client.query(
+        `INSERT INTO sync.parked (campus, epoch, seq, kind, detail, body, conflict_id, waits_for)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+        [campus, epoch, seq, kind, detail, encodeTransaction(transaction), conflictId, waitsFor],
+      );
+      const rows = new Set(transaction.changes.map((change) => rowId(change.table, change.key)));
+      await client.query(
+        'INSERT INTO sync.parked_row (campus, epoch, seq, row_id) SELECT $1, $2, $3, unnest($4::text[])',
+        [campus, epoch, seq, [...rows]],
+      );
+    },
+    async remove(campus, epoch, seq) {
+      await client.query('DELETE FROM sync.parked WHERE campus = $1 AND epoch = $2 AND seq = $3', [
+        campus,
+        epoch,
+        seq,
+      ]);
+    },
+    async list(campus) {
+      const { rows } = await client.query<
+        Record<'epoch' | 'kind' | 'detail' | 'body' | 'conflict_id' | 'waits', string>
+      >(
+        `SELECT epoch, kind, detail, body, conflict_id, to_json(waits_for) AS waits FROM sync.parked
+         WHERE campus = $1 ORDER BY parked_at, seq`,
+        [campus],
+      );
+      return rows.map(
+        (row): ParkedTransaction => ({
+          campus,
+          epoch: row.epoch,
+          kind: row.kind as RefusalKind,
+          detail: row.detail,
+          transaction: JSON.parse(row.body) as Transaction,
+          conflictId: row.conflict_id,
+          waitsFor: JSON.parse(row.waits),
+        }),
+      );
+    },
+    async count(campus) {
+      const { rows } = await client.query<{ count: string }>(
+        'SELECT count(*) FROM sync.parked WHERE campus = $1',
+        [campus],
+      );
+      return Number(rows[0]?.count ?? 0);
+    },
+    async waitingRows(campus) {
+      const { rows } = await client.query<{ row_id: string; kind: RefusalKind }>(
+        'SELECT r.row_id, p.kind FROM sync.parked_row r JOIN sync.parked p USING (campus, epoch, seq) WHERE campus = $1',
+        [campus],
+      );
+      return new Map(rows.map((row) => [row.row_id, row.kind]));
+    },
+  };
+}
+
+/** @returns whether the session can be used again. */
+async function rollback(client: PoolClient): Promise<boolean> {
+  try {
+    await client.query('ROLLBACK');
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** 40P01: deadlock broken, 40001: serialization. */
+function isRestartable(error: unknown): boolean {
+  return (
+    error instanceof RowsMovedError || ['40P01', '40001'].includes((error as { code?: string }).code ?? '')
+  );
+}

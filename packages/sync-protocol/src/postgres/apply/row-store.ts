@@ -1,0 +1,64 @@
+/**
+ * What applying needs of a database, inside one of its transactions: sets of rows, read under lock and written, foreign
+ * keys asked for, and a part of the work that can be undone. Postgres is one such store; the simulation has another.
+ */
+import type { ClientBase } from 'pg';
+import type { Row } from '../../transaction/transaction.ts';
+import type { Catalog, Table } from './catalog.ts';
+import {
+  findMissingParents,
+  findRemainingChildren,
+  type ReferenceProblem,
+  type RowChange,
+} from './references.ts';
+import { deleteRows, insertRows, lockRows, readRows, updateRows } from './rowset.ts';
+
+export interface RowStore {
+  /** The rows with these keys that there are, locked against other writers until the transaction ends. */
+  lock(table: Table, keys: readonly Row[]): Promise<Row[]>;
+  /** The rows with these keys that there are, as they stand in this transaction. */
+  read(table: Table, keys: readonly Row[]): Promise<Row[]>;
+  /**
+   * @param columns The columns that every one of `rows` has; the others get their defaults.
+   * @returns how many were inserted: a row whose key is taken is left out.
+   * @throws an error whose `code` is Postgres's SQLSTATE, for a unique key, a check or a bad value.
+   */
+  insert(table: Table, columns: readonly string[], rows: readonly Row[]): Promise<number>;
+  /** Sets `columns` of the rows with the keys of `rows`. Throws as `insert` does. */
+  update(table: Table, columns: readonly string[], rows: readonly Row[]): Promise<number>;
+  delete(table: Table, keys: readonly Row[]): Promise<number>;
+  /** Finds a reference of the new rows whose parent does not exist; locks those that do. Call after writing. */
+  missingParent(changes: readonly RowChange[]): Promise<ReferenceProblem | null>;
+  /** Finds a row that still refers to one that is gone. Call after writing. */
+  remainingChild(changes: readonly RowChange[]): Promise<ReferenceProblem | null>;
+  /** Does the work; if it throws, what it wrote is undone, and the error is handed on. May be nested. */
+  attempt<T>(work: () => Promise<T>): Promise<T>;
+}
+
+/** The rows of a Postgres database in the transaction that `client` has open. */
+export function postgresRows(client: ClientBase, catalog: Catalog): RowStore {
+  let depth = 0;
+  return {
+    lock: (table, keys) => lockRows(client, table, keys),
+    read: (table, keys) => readRows(client, table, keys),
+    insert: (table, columns, rows) => insertRows(client, table, columns, rows),
+    update: (table, columns, rows) => updateRows(client, table, columns, rows),
+    delete: (table, keys) => deleteRows(client, table, keys),
+    missingParent: (changes) => findMissingParents(client, catalog, changes),
+    remainingChild: (changes) => findRemainingChildren(client, catalog, changes),
+    async attempt(work) {
+      const savepoint = `attempt_${++depth}`;
+      await client.query(`SAVEPOINT ${savepoint}`);
+      try {
+        const result = await work();
+        await client.query(`RELEASE SAVEPOINT ${savepoint}`);
+        return result;
+      } catch (error) {
+        await client.query(`ROLLBACK TO SAVEPOINT ${savepoint}; RELEASE SAVEPOINT ${savepoint}`);
+        throw error;
+      } finally {
+        depth--;
+      }
+    },
+  };
+}
