@@ -1,8 +1,10 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { CapturedChange, CapturedTransaction, Row } from '@skooly-edge/sync-protocol';
+import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { logFileName } from './log-file.ts';
 import { SyncLog } from './sync-log.ts';
 
 const table = 'public.pupil';
@@ -123,7 +125,7 @@ describe('acknowledging', () => {
 
   it('beyond the end of the log is refused', () => {
     log.append([captured(10)]);
-    expect(() => log.acknowledge(2)).toThrow('the log ends at 1');
+    expect(() => log.acknowledge(2)).toThrow(expect.objectContaining({ code: 'LOG_ACK_BEYOND_END' }));
     expect(log.acknowledged).toBe(0);
   });
 });
@@ -167,7 +169,7 @@ describe('opening the log again', () => {
     const before = [log.lastSeq, log.lsn, log.acknowledged, log.pending(), log.read(0, 1e6, 100)];
     log.close();
     log = open();
-    expect(log.epoch).toBe(epoch);
+    expect([log.epoch, log.fresh]).toEqual([epoch, 'existing']);
     expect([log.lastSeq, log.lsn, log.acknowledged, log.pending(), log.read(0, 1e6, 100)]).toEqual(before);
     log.append([captured(20), captured(30)]);
     expect(log.lastSeq).toBe(3);
@@ -177,5 +179,145 @@ describe('opening the log again', () => {
     const other = SyncLog.open(join(dir, 'other'), () => false);
     expect(other.epoch).not.toBe(log.epoch);
     other.close();
+  });
+});
+
+describe('a transaction of the campus itself', () => {
+  it('takes the next seq, is pending and touches its rows, while the WAL position stays', () => {
+    log.append([captured(10)]);
+    const { whole: _whole, wholeBefore: _wholeBefore, ...own } = insert;
+    expect(log.appendOwn([own], 123)).toBe(2);
+    expect([log.lastSeq, log.lsn, log.pending().transactions]).toEqual([2, 10, 2]);
+    expect([...log.transactionsAfter(1)]).toEqual([{ seq: 2, committedAt: 123, changes: [own] }]);
+    expect(log.changesSince(table, key, 1)).toEqual({ columns: 'all', deleted: false });
+    log.append([captured(20)]);
+    expect(log.lastSeq).toBe(3);
+  });
+});
+
+describe('when the cloud was restored to an earlier point', () => {
+  beforeEach(() => {
+    log.append([captured(10), captured(20, [update('phone')]), captured(30, [remove])]);
+    log.acknowledge(3);
+    log.forgetTouches(3);
+  });
+
+  it('what it lost is pending again, and can be acknowledged again', () => {
+    const bytes = log.read(1, 1e6, 100)?.bytes;
+    log.rewindAcknowledged(1);
+    expect(log.acknowledged).toBe(1);
+    expect(log.pending()).toEqual({ transactions: 2, bytes, oldestCommittedAt: 200 });
+    log.close();
+    log = open();
+    expect([log.acknowledged, log.pending().bytes]).toEqual([1, bytes]);
+    log.acknowledge(3);
+    expect(log.pending().transactions).toBe(0);
+  });
+
+  it('the mark does not go forward by going back', () => {
+    log.rewindAcknowledged(1);
+    log.rewindAcknowledged(2);
+    expect(log.acknowledged).toBe(1);
+  });
+
+  it('acknowledged transactions can be read, while the log is written', () => {
+    const seqs: number[] = [];
+    for (const { seq } of log.transactionsAfter(1)) {
+      seqs.push(seq);
+      if (seq === 3) log.append([captured(40)]);
+    }
+    expect(seqs).toEqual([2, 3, 4]);
+  });
+
+  it('what was touched is known again from there on, each transaction once', () => {
+    log.rebuildTouches(1);
+    log.rebuildTouches(1);
+    expect(log.changesSince(table, key, 0)).toEqual({ columns: 'all', deleted: true });
+    expect(log.changesSince(table, key, 1)).toEqual({ columns: 'all', deleted: true });
+    log.rebuildTouches(0);
+    expect(log.changesSince(table, key, 2)).toEqual({ columns: 'all', deleted: true });
+    expect(log.changesSince(table, key, 3)).toBeNull();
+  });
+});
+
+describe('feed entries that were received', () => {
+  const entry = (seq: number, epoch = 'cloud-1', body = '{}') => ({
+    epoch,
+    seq,
+    stampEpoch: log.epoch,
+    stampSeq: seq * 2,
+    committedAt: seq * 100,
+    lsn: seq === 2 ? null : seq * 1000,
+    body,
+  });
+
+  it('are kept as they came, by epoch and in order', () => {
+    log.keepReceived([entry(1), entry(2), entry(3)]);
+    log.keepReceived([entry(1, 'cloud-2')]);
+    expect(log.receivedAfter('cloud-1', 1, 10)).toEqual([entry(2), entry(3)]);
+    expect(log.receivedAfter('cloud-1', 0, 1)).toEqual([entry(1)]);
+    expect(log.receivedAfter('cloud-2', 0, 10)).toEqual([entry(1, 'cloud-2')]);
+  });
+
+  it('that come again stay as they were', () => {
+    log.keepReceived([entry(1, 'cloud-1', '{"first":true}')]);
+    log.keepReceived([entry(1, 'cloud-1', '{"second":true}'), entry(2)]);
+    expect(log.receivedAfter('cloud-1', 0, 10)).toEqual([entry(1, 'cloud-1', '{"first":true}'), entry(2)]);
+  });
+});
+
+describe('the file', () => {
+  const path = () => join(dir, logFileName);
+
+  it('that was not there is new', () => {
+    expect([log.fresh, log.setAside]).toEqual(['new', null]);
+  });
+
+  it('of an earlier version is brought forward with all that it holds', () => {
+    const old = join(dir, 'old');
+    SyncLog.open(old, () => false).close();
+    rmSync(join(old, logFileName));
+    const database = new Database(join(old, logFileName));
+    database.exec(`
+      CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+      CREATE TABLE txn (seq INTEGER PRIMARY KEY, committed_at INTEGER NOT NULL, bytes INTEGER NOT NULL, body TEXT NOT NULL);
+      CREATE TABLE touch (row_id TEXT NOT NULL, seq INTEGER NOT NULL, op TEXT NOT NULL, columns TEXT, place INTEGER NOT NULL,
+        PRIMARY KEY (row_id, seq, place)) WITHOUT ROWID;
+      CREATE INDEX touch_by_seq ON touch (seq);
+      INSERT INTO meta VALUES ('epoch', 'the-old-one'), ('lsn', '77'), ('lastSeq', '1'), ('acknowledged', '0');
+      INSERT INTO txn VALUES (1, 5, 39, '{"seq":1,"committedAt":5,"changes":[]}');`);
+    database.close();
+    const opened = SyncLog.open(old, () => false);
+    expect([opened.epoch, opened.lsn, opened.fresh]).toEqual(['the-old-one', 77, 'existing']);
+    expect([...opened.transactionsAfter(0)]).toEqual([{ seq: 1, committedAt: 5, changes: [] }]);
+    expect(opened.receivedAfter('cloud', 0, 1)).toEqual([]);
+    opened.close();
+    const file = new Database(join(old, logFileName), { readonly: true });
+    expect(file.pragma('auto_vacuum', { simple: true })).toBe(2);
+    file.close();
+  });
+
+  it('of a later version is refused, and left as it is', () => {
+    const database = new Database(path());
+    database.pragma('user_version = 1000');
+    database.close();
+    expect(open).toThrow(expect.objectContaining({ code: 'LOG_TOO_NEW' }));
+    expect(readdirSync(dir).filter((name) => name.includes('corrupt'))).toEqual([]);
+  });
+
+  it.each([
+    ['whose content is damaged', (bytes: Buffer) => bytes.fill(0x5a, 4096, 4096 + 3 * 4096)],
+    ['that is no database at all', (bytes: Buffer) => bytes.fill('x')],
+    ['that was cut short', (bytes: Buffer) => bytes.subarray(0, 5000)],
+  ])('%s is set aside whole, and a log with another epoch begins', (_what, damage) => {
+    log.append(Array.from({ length: 200 }, (_, index) => captured(10 + index)));
+    const { epoch } = log;
+    log.close();
+    const damaged = damage(readFileSync(path()));
+    writeFileSync(path(), damaged);
+    log = open();
+    expect(log.fresh).toBe('replaced-corrupt');
+    expect([log.epoch === epoch, log.lastSeq, log.lsn]).toEqual([false, 0, 0]);
+    expect(readFileSync(log.setAside ?? '').equals(damaged)).toBe(true);
   });
 });

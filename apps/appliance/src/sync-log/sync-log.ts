@@ -3,12 +3,13 @@
  * read. It is drained towards the cloud by push, and asked by pull which rows this campus changed since a stamp.
  *
  * In one SQLite transaction per batch: the transactions, the rows they touch, and the WAL position. A batch that is
- * captured again after a crash is recognised by that position. It does not promise that a transaction is still here once
- * the cloud has acknowledged it.
+ * captured again after a crash is recognised by that position.
+ *
+ * What the cloud has acknowledged, and the feed entries that came from it, stay for a time (`retention.ts`), because the
+ * cloud may be restored to an earlier point. What is not acknowledged is never removed. It does not promise that an
+ * acknowledged transaction is still here: who reads further back than is kept hears LOG_TRIMMED.
  */
 import { randomUUID } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import {
   type CapturedTransaction,
   type CaptureSink,
@@ -16,9 +17,14 @@ import {
   encodeTransaction,
   type OwnChanges,
   type Row,
-  rowId,
+  type Transaction,
 } from '@skooly-edge/sync-protocol';
-import Database from 'better-sqlite3';
+import type Database from 'better-sqlite3';
+import { Acknowledgements } from './acknowledgements.ts';
+import { LogError } from './errors.ts';
+import { type LogFreshness, openLogFile } from './log-file.ts';
+import { Received, type ReceivedEntry } from './received.ts';
+import { Touches } from './touches.ts';
 
 export interface PendingSummary {
   transactions: number;
@@ -35,58 +41,73 @@ export interface LogSlice {
   lastSeq: number;
 }
 
-const schema = `
-  CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS txn (
-    seq INTEGER PRIMARY KEY,
-    committed_at INTEGER NOT NULL,
-    bytes INTEGER NOT NULL,
-    body TEXT NOT NULL
-  );
-  CREATE TABLE IF NOT EXISTS touch (
-    row_id TEXT NOT NULL,
-    seq INTEGER NOT NULL,
-    op TEXT NOT NULL,
-    columns TEXT,
-    place INTEGER NOT NULL,
-    PRIMARY KEY (row_id, seq, place)
-  ) WITHOUT ROWID;
-  CREATE INDEX IF NOT EXISTS touch_by_seq ON touch (seq);
-`;
+export interface SyncLogOptions {
+  /** Milliseconds since 1970-01-01 UTC; null while the clock cannot be trusted. */
+  now(): number | null;
+  /** Makes the epoch of a log that begins. */
+  newEpoch(): string;
+}
+
+const systemOptions: SyncLogOptions = { now: Date.now, newEpoch: randomUUID };
+
+/** How much of the log is parsed at once where it is read whole. */
+const readAheadBytes = 1024 * 1024;
 
 export class SyncLog implements CaptureSink {
   readonly epoch: string;
+  /** How the file was found when it was opened. */
+  readonly fresh: LogFreshness;
+  /** Where a damaged file was put, if it had to make way. */
+  readonly setAside: string | null;
   readonly #database: Database.Database;
   readonly #statements: Statements;
+  readonly #touches: Touches;
+  readonly #received: Received;
+  readonly #acknowledgements: Acknowledgements;
+  readonly #now: () => number | null;
+  readonly #isApply: (origin: string) => boolean;
+  readonly #listeners = new Set<() => void>();
   #lsn: number;
   #lastSeq: number;
   #acknowledged: number;
   #pendingBytes: number;
-  readonly #listeners = new Set<() => void>();
-  readonly #isApply: (origin: string) => boolean;
 
   /**
    * @param stateDir Folder of the appliance's state; made if missing.
    * @param isApply Whether rows under this origin were written by pull: they are not this campus's own.
+   * @throws LogError LOG_TOO_NEW. A damaged file does not throw: see `fresh`.
    */
-  static open(stateDir: string, isApply: (origin: string) => boolean): SyncLog {
-    mkdirSync(stateDir, { recursive: true });
-    const database = new Database(join(stateDir, 'sync-log.sqlite'));
-    database.pragma('journal_mode = WAL');
-    database.pragma('synchronous = FULL');
-    database.exec(schema);
-    return new SyncLog(database, isApply);
+  static open(
+    stateDir: string,
+    isApply: (origin: string) => boolean,
+    options: Partial<SyncLogOptions> = {},
+  ): SyncLog {
+    const { now, newEpoch } = { ...systemOptions, ...options };
+    const { database, fresh, setAside } = openLogFile(stateDir, new Date(now() ?? 0));
+    return new SyncLog(database, isApply, { now, newEpoch, fresh, setAside });
   }
 
-  constructor(database: Database.Database, isApply: (origin: string) => boolean) {
+  /** @param database Migrated, see `openFile`. */
+  constructor(
+    database: Database.Database,
+    isApply: (origin: string) => boolean,
+    options: Partial<SyncLogOptions> & { fresh?: LogFreshness; setAside?: string | null } = {},
+  ) {
+    const { now, newEpoch, fresh, setAside } = { ...systemOptions, ...options };
     this.#database = database;
     this.#isApply = isApply;
+    this.#now = now;
+    this.fresh = fresh ?? 'existing';
+    this.setAside = setAside ?? null;
     this.#statements = prepareStatements(database);
-    this.epoch = this.#meta('epoch') ?? this.#setMeta('epoch', randomUUID());
+    this.#touches = new Touches(database);
+    this.#received = new Received(database);
+    this.#acknowledgements = new Acknowledgements(database);
+    this.epoch = this.#meta('epoch') ?? this.#setMeta('epoch', newEpoch());
     this.#lsn = Number(this.#meta('lsn') ?? 0);
     this.#lastSeq = Number(this.#meta('lastSeq') ?? 0);
     this.#acknowledged = Number(this.#meta('acknowledged') ?? 0);
-    this.#pendingBytes = (this.#statements.pendingBytes.get(this.#acknowledged) as { bytes: number }).bytes;
+    this.#pendingBytes = this.#bytesBetween(this.#acknowledged, this.#lastSeq);
   }
 
   get lastSeq(): number {
@@ -103,10 +124,33 @@ export class SyncLog implements CaptureSink {
     return this.#lsn;
   }
 
+  /** The oldest transaction that is still here; one more than the last when there is none. */
+  get firstSeq(): number {
+    return (this.#statements.first.get() as { seq: number | null }).seq ?? this.#lastSeq + 1;
+  }
+
   append(transactions: CapturedTransaction[]): void {
+    this.#write(() => this.#insert(transactions));
+  }
+
+  /**
+   * Logs a transaction that no WAL has: what this campus says of its rows by itself, such as that it has them.
+   *
+   * @returns its seq.
+   */
+  appendOwn(changes: readonly Change[], committedAt: number): number {
+    this.#write(() => {
+      this.#insertOne({ seq: this.#lastSeq + 1, committedAt, changes: [...changes] });
+      this.#lastSeq++;
+      this.#setMeta('lastSeq', String(this.#lastSeq));
+    });
+    return this.#lastSeq;
+  }
+
+  #write(insert: () => void): void {
     const before = [this.#lsn, this.#lastSeq, this.#pendingBytes] as const;
     try {
-      this.#database.transaction(() => this.#insert(transactions))();
+      this.#database.transaction(insert)();
     } catch (error) {
       // What was rolled back on disk was never here: capture will bring it again.
       [this.#lsn, this.#lastSeq, this.#pendingBytes] = before;
@@ -121,8 +165,14 @@ export class SyncLog implements CaptureSink {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Transactions after `seq`, up to `maxBytes` or `maxTransactions`, but at least one; null when there is none. */
+  /**
+   * Transactions after `seq`, up to `maxBytes` or `maxTransactions`, but at least one; null when there is none.
+   *
+   * @throws LogError LOG_TRIMMED when the one after `seq` is no longer kept.
+   */
   read(seq: number, maxBytes: number, maxTransactions: number): LogSlice | null {
+    if (seq >= this.#lastSeq) return null;
+    this.#mustKeep(seq);
     const lines: string[] = [];
     let bytes = 0;
     for (const row of this.#statements.after.iterate(seq) as Iterable<{ bytes: number; body: string }>) {
@@ -130,17 +180,49 @@ export class SyncLog implements CaptureSink {
       lines.push(row.body);
       bytes += row.bytes;
     }
-    return lines.length === 0 ? null : { lines, bytes, firstSeq: seq + 1, lastSeq: seq + lines.length };
+    return { lines, bytes, firstSeq: seq + 1, lastSeq: seq + lines.length };
   }
 
-  /** The cloud has applied everything up to `seq`. Moves forward only. */
+  /**
+   * Every transaction after `seq`, acknowledged or not, a slice at a time. The log may be written meanwhile.
+   *
+   * @throws LogError LOG_TRIMMED
+   */
+  *transactionsAfter(seq: number): Generator<Transaction, void, void> {
+    for (let at = seq; ; ) {
+      const slice = this.read(at, readAheadBytes, Number.MAX_SAFE_INTEGER);
+      if (!slice) return;
+      for (const line of slice.lines) yield JSON.parse(line) as Transaction;
+      at = slice.lastSeq;
+    }
+  }
+
+  /**
+   * The cloud has applied everything up to `seq`. Moves forward only: see `rewindAcknowledged`.
+   *
+   * @throws LogError LOG_ACK_BEYOND_END
+   */
   acknowledge(seq: number): void {
     if (seq <= this.#acknowledged) return;
-    if (seq > this.#lastSeq)
-      throw new Error(`the cloud acknowledges ${seq}, the log ends at ${this.#lastSeq}`);
-    this.#setMeta('acknowledged', String(seq));
-    this.#acknowledged = seq;
-    this.#pendingBytes = (this.#statements.pendingBytes.get(seq) as { bytes: number }).bytes;
+    if (seq > this.#lastSeq) {
+      throw new LogError(
+        'LOG_ACK_BEYOND_END',
+        `The cloud acknowledges transaction ${seq}, but the log ends at ${this.#lastSeq}.`,
+      );
+    }
+    this.#setAcknowledged(seq, () => this.#acknowledgements.note(seq, this.#now()));
+  }
+
+  /**
+   * The cloud was restored and has this log only up to `seq`: what follows is pending again. A seq that is not behind the
+   * acknowledged one changes nothing.
+   *
+   * @throws LogError LOG_TRIMMED when what the cloud lacks is no longer kept; nothing is changed then.
+   */
+  rewindAcknowledged(seq: number): void {
+    if (seq >= this.#acknowledged) return;
+    this.#mustKeep(seq);
+    this.#setAcknowledged(seq, () => this.#acknowledgements.rewind(seq));
   }
 
   pending(): PendingSummary {
@@ -154,23 +236,34 @@ export class SyncLog implements CaptureSink {
 
   /** What this campus did to the row in transactions with seq > stamp; null when nothing. */
   changesSince(table: string, key: Row, stampSeq: number): OwnChanges | null {
-    const touches = this.#statements.touches.all(rowId(table, key), stampSeq) as {
-      op: Change['op'];
-      columns: string | null;
-    }[];
-    const last = touches.at(-1);
-    if (!last) return null;
-    const deleted = last.op === 'delete';
-    if (touches.some((touch) => touch.columns === null)) return { columns: 'all', deleted };
-    return {
-      columns: new Set(touches.flatMap((touch) => JSON.parse(touch.columns as string) as string[])),
-      deleted,
-    };
+    return this.#touches.since(table, key, stampSeq);
   }
 
   /** Forgets which rows were touched up to `seq`: no entry of the feed with an older stamp will come any more. */
   forgetTouches(seq: number): void {
-    this.#statements.forget.run(seq);
+    this.#touches.forget(seq);
+  }
+
+  /**
+   * The cloud was restored: entries with stamps from `afterSeq` on may come again, so what the transactions behind it
+   * touched is read from them anew. May be called again.
+   *
+   * @throws LogError LOG_TRIMMED; nothing is changed then.
+   */
+  rebuildTouches(afterSeq: number): void {
+    this.#database.transaction(() => {
+      for (const { seq, changes } of this.transactionsAfter(afterSeq)) this.#touches.add(seq, changes);
+    })();
+  }
+
+  /** Keeps feed entries as they came; those that are here already stay as they were. Durable when it returns. */
+  keepReceived(entries: readonly ReceivedEntry[]): void {
+    this.#received.keep(entries, this.#now());
+  }
+
+  /** Kept entries of that epoch of the cloud behind `seq`, in order; the first may be further on, if older ones are gone. */
+  receivedAfter(epoch: string, seq: number, limit: number): ReceivedEntry[] {
+    return this.#received.after(epoch, seq, limit);
   }
 
   close(): void {
@@ -183,23 +276,46 @@ export class SyncLog implements CaptureSink {
       this.#lsn = captured.endLsn;
       if (captured.changes.length === 0 || (captured.origin !== null && this.#isApply(captured.origin)))
         continue;
-      this.#insertOne(captured, this.#lastSeq + 1);
+      const changes = captured.changes.map(
+        ({ whole: _whole, wholeBefore: _wholeBefore, ...change }) => change,
+      );
+      this.#insertOne({ seq: this.#lastSeq + 1, committedAt: captured.committedAt, changes });
       this.#lastSeq++;
     }
     this.#setMeta('lsn', String(this.#lsn));
     this.#setMeta('lastSeq', String(this.#lastSeq));
   }
 
-  #insertOne(captured: CapturedTransaction, seq: number): void {
-    const changes = captured.changes.map(({ whole: _whole, wholeBefore: _wholeBefore, ...change }) => change);
-    const body = encodeTransaction({ seq, committedAt: captured.committedAt, changes });
+  #insertOne(transaction: Transaction): void {
+    const body = encodeTransaction(transaction);
     const bytes = Buffer.byteLength(body);
-    this.#statements.insert.run(seq, captured.committedAt, bytes, body);
-    for (const [place, change] of changes.entries()) {
-      const columns = change.op === 'update' ? JSON.stringify(Object.keys(change.after ?? {})) : null;
-      this.#statements.touch.run(rowId(change.table, change.key), seq, change.op, columns, place);
-    }
+    this.#statements.insert.run(transaction.seq, transaction.committedAt, bytes, body);
+    this.#touches.add(transaction.seq, transaction.changes);
     this.#pendingBytes += bytes;
+  }
+
+  #setAcknowledged(seq: number, note: () => void): void {
+    this.#database.transaction(() => {
+      this.#setMeta('acknowledged', String(seq));
+      note();
+    })();
+    // Of a long backlog only what was acknowledged is summed, not what remains.
+    if (seq > this.#acknowledged) this.#pendingBytes -= this.#bytesBetween(this.#acknowledged, seq);
+    else this.#pendingBytes += this.#bytesBetween(seq, this.#acknowledged);
+    this.#acknowledged = seq;
+  }
+
+  #bytesBetween(after: number, upTo: number): number {
+    return (this.#statements.bytesBetween.get(after, upTo) as { bytes: number }).bytes;
+  }
+
+  #mustKeep(seq: number): void {
+    const first = this.firstSeq;
+    if (seq + 1 < first)
+      throw new LogError(
+        'LOG_TRIMMED',
+        `Transaction ${seq + 1} is no longer kept; the log begins at ${first}.`,
+      );
   }
 
   #meta(name: string): string | undefined {
@@ -221,13 +337,11 @@ function prepareStatements(database: Database.Database) {
       'INSERT INTO meta VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value',
     ),
     insert: database.prepare('INSERT INTO txn (seq, committed_at, bytes, body) VALUES (?, ?, ?, ?)'),
-    touch: database.prepare('INSERT INTO touch (row_id, seq, op, columns, place) VALUES (?, ?, ?, ?, ?)'),
+    first: database.prepare('SELECT min(seq) AS seq FROM txn'),
     after: database.prepare('SELECT bytes, body FROM txn WHERE seq > ? ORDER BY seq'),
     oldest: database.prepare('SELECT committed_at FROM txn WHERE seq > ? ORDER BY seq LIMIT 1'),
-    pendingBytes: database.prepare('SELECT coalesce(sum(bytes), 0) AS bytes FROM txn WHERE seq > ?'),
-    touches: database.prepare(
-      'SELECT op, columns FROM touch WHERE row_id = ? AND seq > ? ORDER BY seq, place',
+    bytesBetween: database.prepare(
+      'SELECT coalesce(sum(bytes), 0) AS bytes FROM txn WHERE seq > ? AND seq <= ?',
     ),
-    forget: database.prepare('DELETE FROM touch WHERE seq <= ?'),
   };
 }
