@@ -3,6 +3,7 @@ export * from './errors.ts';
 export * from './merge/follow.ts';
 export * from './merge/merge.ts';
 export * from './postgres/apply/catalog.ts';
+export * from './postgres/apply/live-catalog.ts';
 export * from './postgres/apply/origin.ts';
 export * from './postgres/apply/references.ts';
 export * from './postgres/apply/row-images.ts';

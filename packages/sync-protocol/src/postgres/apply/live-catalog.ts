@@ -103,7 +103,10 @@ export class WatchedCatalog implements LiveCatalog {
   }
 
   async #look(): Promise<boolean> {
-    if ((await this.#readFingerprint()) === this.#fingerprint) return false;
+    if ((await this.#readFingerprint()) === this.#fingerprint) {
+      this.#problem = null;
+      return false;
+    }
     const client = await this.#options.pool.connect();
     let broken: Error | undefined;
     try {

@@ -1,6 +1,7 @@
 /**
  * The engine's own tables, in the schema `sync` of each site. Applied by `prepare`, which may run any number of times.
  */
+import { migrationSchema, unknownSchema } from './migration-schema.ts';
 
 /** What both sites have. */
 const commonSchema = `
@@ -145,5 +146,5 @@ CREATE TABLE IF NOT EXISTS sync.seed (
 `;
 
 export function siteSchema(site: string): string {
-  return commonSchema + (site === 'cloud' ? cloudSchema : campusSchema);
+  return commonSchema + migrationSchema + (site === 'cloud' ? cloudSchema : campusSchema + unknownSchema);
 }
