@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { constants, zstdCompress, zstdDecompress } from 'node:zlib';
 import Type from 'typebox';
 import { Compile } from 'typebox/compile';
+import type { BootTimes } from '../clock/clock.ts';
 import { SyncError } from '../errors.ts';
 import type { Transaction } from '../transaction/transaction.ts';
 
@@ -22,14 +23,28 @@ const decompress = promisify(zstdDecompress);
 export interface BatchHeader {
   /** The sender's log epoch. */
   epoch: string;
+  /** What the sender knows of the boots that the transactions name. */
+  boots?: BootTimes;
 }
 
 export interface Batch extends BatchHeader {
   transactions: Transaction[];
 }
 
+const Microseconds = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+const MicrosecondsOrNull = Type.Union([Microseconds, Type.Null()]);
+const BootName = Type.String({ minLength: 1, maxLength: 40 });
+const BootTimeShape = Type.Object({
+  base: MicrosecondsOrNull,
+  earliest: Microseconds,
+  latest: MicrosecondsOrNull,
+});
 const Header = Compile(
-  Type.Object({ v: Type.Literal(protocolVersion), epoch: Type.String({ minLength: 1, maxLength: 64 }) }),
+  Type.Object({
+    v: Type.Literal(protocolVersion),
+    epoch: Type.String({ minLength: 1, maxLength: 64 }),
+    boots: Type.Optional(Type.Record(BootName, BootTimeShape)),
+  }),
 );
 const RowShape = Type.Record(Type.String(), Type.Union([Type.String(), Type.Null()]));
 const KeyShape = Type.Record(Type.String(), Type.String(), { minProperties: 1 });
@@ -46,7 +61,9 @@ const ChangeShape = Type.Union([
 const TransactionLine = Compile(
   Type.Object({
     seq: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }),
-    committedAt: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
+    committedAt: Microseconds,
+    boot: Type.Optional(BootName),
+    mono: Type.Optional(Microseconds),
     changes: Type.Array(ChangeShape),
   }),
 );
@@ -58,7 +75,10 @@ export function encodeTransaction(transaction: Transaction): string {
 
 /** @param lines Results of `encodeTransaction`, in order of seq. */
 export async function encodeBatch(header: BatchHeader, lines: readonly string[]): Promise<Buffer> {
-  const text = [JSON.stringify({ v: protocolVersion, epoch: header.epoch }), ...lines].join('\n');
+  const text = [
+    JSON.stringify({ v: protocolVersion, epoch: header.epoch, boots: header.boots }),
+    ...lines,
+  ].join('\n');
   // The checksum refuses what was damaged on the way and would still decompress to something.
   const params = {
     [constants.ZSTD_c_compressionLevel]: compressionLevel,
@@ -84,7 +104,7 @@ export async function decodeBatch(body: Uint8Array): Promise<Batch> {
       throw malformed(index + 1, 'does not follow the seq before it');
     transactions.push(transaction as Transaction);
   }
-  return { epoch: header.epoch, transactions };
+  return { epoch: header.epoch, ...(header.boots && { boots: header.boots }), transactions };
 }
 
 async function inflate(body: Uint8Array): Promise<string> {

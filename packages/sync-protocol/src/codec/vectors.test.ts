@@ -23,8 +23,10 @@ describe('the valid example batches', () => {
   it.each(read('valid'))('$name: $says', async ({ lines }) => {
     const batch = await decodeBatch(zstdCompressSync(lines.join('\n')));
     const [header = '', ...transactions] = lines;
+    const { epoch, boots } = JSON.parse(header);
     expect(batch).toEqual({
-      epoch: JSON.parse(header).epoch,
+      epoch,
+      boots,
       transactions: transactions.map((line) => JSON.parse(line)),
     });
     expect(await decodeBatch(await encodeBatch(batch, transactions))).toEqual(batch);

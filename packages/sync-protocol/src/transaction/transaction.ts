@@ -33,6 +33,10 @@ export interface Transaction {
   seq: number;
   /** Commit time at the origin: microseconds since 1970-01-01 UTC. */
   committedAt: number;
+  /** The boot of the origin in which it was committed, see `clock/clock.ts`. */
+  boot?: string;
+  /** Microseconds of that boot's monotonic clock at the commit. */
+  mono?: number;
   changes: Change[];
 }
 
@@ -59,6 +63,8 @@ export interface FeedEntry {
   /** The campus transactions that the cloud had applied when it made this commit. */
   stamp: Stamp;
   committedAt: number;
+  /** Where the commit ends in the cloud's WAL: its name within the cloud's epoch, the same in every campus's feed. */
+  lsn: number;
   changes: Change[];
   corrections: Correction[];
 }
