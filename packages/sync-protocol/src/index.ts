@@ -1,3 +1,4 @@
+export * from './clock/clock.ts';
 export * from './codec/codec.ts';
 export * from './errors.ts';
 export * from './merge/follow.ts';
