@@ -41,6 +41,12 @@ export class Acknowledgements {
     this.#note.run(at, Math.max(seq, ahead ?? 0));
   }
 
+  /** Notes it now if it was noted at no time, or by a clock that was ahead. */
+  date(seq: number, nowMs: number): void {
+    const at = this.timeOf(seq);
+    if (at === null || at > nowMs + hourMs) this.note(seq, nowMs);
+  }
+
   /** The last seq that was acknowledged at or before this time; 0 when none was. */
   heardBy(timeMs: number): number {
     return (this.#before.get(timeMs) as { seq: number | null }).seq ?? 0;

@@ -10,6 +10,9 @@ import { migrate } from './log-schema.ts';
 
 export const logFileName = 'sync-log.sqlite';
 
+/** After a checkpoint the WAL beside the file is cut to this. */
+const maxIdleWalBytes = 4 * 1024 * 1024;
+
 /** How the file was found. */
 export type LogFreshness = 'new' | 'existing' | 'replaced-corrupt';
 
@@ -44,6 +47,7 @@ export function openFile(path: string): Database.Database {
     database.pragma('auto_vacuum = INCREMENTAL');
     database.pragma('journal_mode = WAL');
     database.pragma('synchronous = FULL');
+    database.pragma(`journal_size_limit = ${maxIdleWalBytes}`);
     migrate(database);
     givePagesBack(database);
     return database;

@@ -21,10 +21,11 @@ import {
 } from '@skooly-edge/sync-protocol';
 import type Database from 'better-sqlite3';
 import { Acknowledgements } from './acknowledgements.ts';
-import { LogError } from './errors.ts';
+import { asLogError, LogError } from './errors.ts';
 import { type LogFreshness, openLogFile } from './log-file.ts';
 import { Received, type ReceivedEntry } from './received.ts';
 import { Touches } from './touches.ts';
+import { type LogUsage, Trimming } from './trimming.ts';
 
 export interface PendingSummary {
   transactions: number;
@@ -64,6 +65,7 @@ export class SyncLog implements CaptureSink {
   readonly #touches: Touches;
   readonly #received: Received;
   readonly #acknowledgements: Acknowledgements;
+  readonly #trimming: Trimming;
   readonly #now: () => number | null;
   readonly #isApply: (origin: string) => boolean;
   readonly #listeners = new Set<() => void>();
@@ -103,6 +105,7 @@ export class SyncLog implements CaptureSink {
     this.#touches = new Touches(database);
     this.#received = new Received(database);
     this.#acknowledgements = new Acknowledgements(database);
+    this.#trimming = new Trimming(database, this.#acknowledgements);
     this.epoch = this.#meta('epoch') ?? this.#setMeta('epoch', newEpoch());
     this.#lsn = Number(this.#meta('lsn') ?? 0);
     this.#lastSeq = Number(this.#meta('lastSeq') ?? 0);
@@ -154,7 +157,7 @@ export class SyncLog implements CaptureSink {
     } catch (error) {
       // What was rolled back on disk was never here: capture will bring it again.
       [this.#lsn, this.#lastSeq, this.#pendingBytes] = before;
-      throw error;
+      throw asLogError(error);
     }
     if (this.#lastSeq > before[1]) for (const listener of this.#listeners) listener();
   }
@@ -264,6 +267,28 @@ export class SyncLog implements CaptureSink {
   /** Kept entries of that epoch of the cloud behind `seq`, in order; the first may be further on, if older ones are gone. */
   receivedAfter(epoch: string, seq: number, limit: number): ReceivedEntry[] {
     return this.#received.after(epoch, seq, limit);
+  }
+
+  usage(): LogUsage {
+    return this.#trimming.usage(this.#acknowledged);
+  }
+
+  /** What is kept but was acknowledged or received at an unknown time counts from now. */
+  dateKept(nowMs: number): void {
+    this.#trimming.date(this.#acknowledged, nowMs);
+  }
+
+  /**
+   * Removes transactions that were acknowledged, and entries that were received, up to that time: the oldest `maxRows` of
+   * each. Never what is pending. @returns how many were removed.
+   */
+  trimSlice(notedByMs: number, maxRows: number): number {
+    return this.#trimming.slice(this.#acknowledged, notedByMs, maxRows);
+  }
+
+  /** Hands free pages back to the disk. @returns whether there is more to hand back. */
+  releaseSlice(maxPages: number): boolean {
+    return this.#trimming.release(maxPages);
   }
 
   close(): void {
