@@ -3,6 +3,17 @@ export * from './codec/codec.ts';
 export * from './errors.ts';
 export * from './merge/follow.ts';
 export * from './merge/merge.ts';
+export { readSchemaNumber } from './migration/application-record.ts';
+export * from './migration/apply-migration.ts';
+export * from './migration/errors.ts';
+export { mapInForce } from './migration/map-in-force.ts';
+export {
+  maxMigrationBytes,
+  readMigration,
+  type SignedMigration,
+  signMigration,
+  verifyMigration,
+} from './migration/signed-migration.ts';
 export * from './postgres/apply/catalog.ts';
 export * from './postgres/apply/live-catalog.ts';
 export * from './postgres/apply/origin.ts';
@@ -15,6 +26,7 @@ export * from './postgres/capture/capture.ts';
 export * from './postgres/capture/pgoutput.ts';
 export * from './postgres/messages.ts';
 export * from './postgres/prepare/prepare.ts';
+export { takeInTables } from './postgres/prepare/synced-tables.ts';
 export * from './postgres/session.ts';
 export * from './sync-map/sync-map.ts';
 export * from './transaction/transaction.ts';

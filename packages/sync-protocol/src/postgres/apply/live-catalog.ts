@@ -10,7 +10,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import { SyncError } from '../../errors.ts';
-import { parseSyncMap, type SyncMap } from '../../sync-map/sync-map.ts';
+import { mapInForce } from '../../migration/map-in-force.ts';
+import type { SyncMap } from '../../sync-map/sync-map.ts';
 import { type Catalog, type LiveCatalog, readCatalog } from './catalog.ts';
 
 export interface WatchedCatalogOptions {
@@ -51,8 +52,7 @@ export class WatchedCatalog implements LiveCatalog {
   readonly #listeners = new Set<(catalog: Catalog) => void>();
   #current: Catalog;
   #fingerprint = '';
-  /** Number of the migration that brought the map in use; null: it is the daemon's own. */
-  #mapNumber: string | null = null;
+  /** The newest map that was seen, also while the schema does not fit it. */
   #map: SyncMap;
   #problem: SyncError | null = null;
   #queue: Promise<unknown> = Promise.resolve();
@@ -112,9 +112,9 @@ export class WatchedCatalog implements LiveCatalog {
     try {
       // Columns, keys and their fingerprint are of one moment.
       await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
-      await this.#takeMap(client);
+      this.#map = await mapInForce(client, this.#options.syncMap);
       const fingerprint = await this.#readFingerprint(client);
-      this.#current = await this.#read(client);
+      this.#current = await readCatalog(client, this.#map);
       this.#fingerprint = fingerprint;
       this.#problem = null;
       await client.query('COMMIT');
@@ -137,19 +137,5 @@ export class WatchedCatalog implements LiveCatalog {
     const names = [...this.#map.tables.keys()];
     const { rows } = await client.query<Record<string, string | null>>(fingerprintQuery, [names]);
     return `${rows[0]?.map_number ?? ''} ${rows[0]?.schema ?? ''}`;
-  }
-
-  async #takeMap(client: Pick<Pool, 'query'>): Promise<void> {
-    const { rows } = await client.query<{ number: string; sync_map: string }>(
-      'SELECT number, sync_map FROM sync.migration WHERE sync_map IS NOT NULL ORDER BY number DESC LIMIT 1',
-    );
-    const newest = rows[0];
-    if (!newest || newest.number === this.#mapNumber) return;
-    this.#map = parseSyncMap(JSON.parse(newest.sync_map));
-    this.#mapNumber = newest.number;
-  }
-
-  #read(client: Parameters<typeof readCatalog>[0]): Promise<Catalog> {
-    return readCatalog(client, this.#map);
   }
 }

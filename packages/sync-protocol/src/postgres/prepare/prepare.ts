@@ -6,21 +6,17 @@
 import { randomUUID } from 'node:crypto';
 import { Client, type ClientBase, escapeLiteral } from 'pg';
 import { SyncError } from '../../errors.ts';
+import { recordBaseline } from '../../migration/application-record.ts';
+import { mapInForce } from '../../migration/map-in-force.ts';
 import { conflictTable, type SyncMap } from '../../sync-map/sync-map.ts';
 import { readCatalog } from '../apply/catalog.ts';
 import { originNames } from '../apply/origin.ts';
-import {
-  databaseName,
-  publicationName,
-  quoteName,
-  quoteTable,
-  replicationName,
-  sessionConfig,
-} from '../session.ts';
+import { databaseName, publicationName, quoteName, replicationName, sessionConfig } from '../session.ts';
+import { prepareMigrationRole } from './migration-role.ts';
 import { siteSchema } from './schema.ts';
+import { syncRole, takeInTables } from './synced-tables.ts';
 
-/** The role that the engine's daemons use. */
-export const syncRole = 'skooly_sync';
+export { syncRole };
 
 const minimumVersion = 150_000;
 
@@ -47,9 +43,13 @@ export async function prepareSite(options: PrepareOptions): Promise<void> {
       options.site,
       randomUUID(),
     ]);
-    await readCatalog(client, options.syncMap);
-    await prepareRole(client, database, options);
-    await preparePublication(client, options.syncMap);
+    const syncMap = await mapInForce(client, options.syncMap);
+    await readCatalog(client, syncMap);
+    await prepareRole(client, database, options.password);
+    await preparePublication(client);
+    await takeInTables(client, syncMap);
+    await prepareMigrationRole(client, [...syncMap.tables.keys()]);
+    await recordBaseline(client);
     await client.query('COMMIT');
     await prepareOrigins(client, database);
     await prepareSlot(client, database);
@@ -76,15 +76,11 @@ export async function checkServer(client: ClientBase): Promise<void> {
   }
 }
 
-async function prepareRole(client: ClientBase, database: string, options: PrepareOptions): Promise<void> {
+async function prepareRole(client: ClientBase, database: string, password: string): Promise<void> {
   const role = quoteName(syncRole);
   const { rowCount } = await client.query('SELECT FROM pg_roles WHERE rolname = $1', [syncRole]);
   const verb = rowCount === 0 ? 'CREATE' : 'ALTER';
-  await client.query(
-    `${verb} ROLE ${role} LOGIN REPLICATION BYPASSRLS PASSWORD ${escapeLiteral(options.password)}`,
-  );
-  const tables = [...options.syncMap.tables.keys()];
-  const schemas = new Set(tables.map((table) => table.slice(0, table.indexOf('.'))));
+  await client.query(`${verb} ROLE ${role} LOGIN REPLICATION BYPASSRLS PASSWORD ${escapeLiteral(password)}`);
   const functions = [
     'pg_replication_origin_create(text)',
     'pg_replication_origin_oid(text)',
@@ -94,28 +90,16 @@ async function prepareRole(client: ClientBase, database: string, options: Prepar
   ];
   await client.query(`
     GRANT CONNECT ON DATABASE ${quoteName(database)} TO ${role};
-    GRANT USAGE ON SCHEMA sync, ${[...schemas].map(quoteName).join(', ')} TO ${role};
+    GRANT USAGE ON SCHEMA sync TO ${role};
     GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA sync TO ${role};
-    GRANT SELECT, INSERT, UPDATE, DELETE ON ${tables.map(quoteTable).join(', ')} TO ${role};
     GRANT SET ON PARAMETER session_replication_role, deadlock_timeout TO ${role};
     ${functions.map((name) => `GRANT EXECUTE ON FUNCTION ${name} TO ${role};`).join('\n')}`);
 }
 
-async function preparePublication(client: ClientBase, syncMap: SyncMap): Promise<void> {
-  const tables = [...syncMap.tables.keys()];
+async function preparePublication(client: ClientBase): Promise<void> {
   const { rowCount } = await client.query('SELECT FROM pg_publication WHERE pubname = $1', [publicationName]);
-  const list = tables.map(quoteTable).join(', ');
-  await client.query(
-    rowCount === 0
-      ? `CREATE PUBLICATION ${publicationName} FOR TABLE ${list} WITH (publish = 'insert, update, delete')`
-      : `ALTER PUBLICATION ${publicationName} SET TABLE ${list}`,
-  );
-  for (const table of tables) {
-    const identity = await client.query('SELECT relreplident FROM pg_class WHERE oid = $1::regclass', [
-      quoteTable(table),
-    ]);
-    if (identity.rows[0]?.relreplident !== 'f')
-      await client.query(`ALTER TABLE ${quoteTable(table)} REPLICA IDENTITY FULL`);
+  if (rowCount === 0) {
+    await client.query(`CREATE PUBLICATION ${publicationName} WITH (publish = 'insert, update, delete')`);
   }
 }
 
