@@ -18,6 +18,7 @@ import {
 import { Client, Pool } from 'pg';
 import type { Logger } from 'pino';
 import { Follower } from './pull/follower.ts';
+import { PostgresCampus } from './pull/postgres-campus.ts';
 import { Pull } from './pull/pull.ts';
 import { Push } from './push/push.ts';
 import { RelayClient } from './relay-client/relay-client.ts';
@@ -25,6 +26,9 @@ import { Seed, type SeedProgress } from './seed/seed.ts';
 import { SyncLog } from './sync-log/sync-log.ts';
 
 const captureRestartDelayMs = 500;
+
+/** How long capture may take to pass a local commit before the entries that wait for it are begun anew. */
+const capturedTimeoutMs = 10_000;
 
 export interface CampusSyncOptions {
   databaseUrl: string;
@@ -77,9 +81,31 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
   const capture = campusCapture(databaseUrl, catalog, log);
   const relay = new RelayClient(relayUrl, authorization);
   const captured = (limit: AbortSignal) => capture.passed(database, limit);
-  const push = new Push({ log, relay, logger, random: Math.random });
   const seed = new Seed({ databaseUrl, catalog, relay, logger });
-  const follower = new Follower({ databaseUrl, catalog, log, captured, logger });
+  const store = new PostgresCampus({ databaseUrl, catalog: { current: catalog }, logger });
+  const follower = new Follower({
+    store,
+    log,
+    captured: (limit) => captured(AbortSignal.any([limit, AbortSignal.timeout(capturedTimeoutMs)])),
+    onDrift(table, key, seq) {
+      logger.warn({ table, key, seq }, 'the feed changes a row that is not here');
+    },
+  });
+  const stopping = new AbortController();
+  const retryWaiting = () =>
+    follower.retry(stopping.signal).catch((error) => {
+      if (stopping.signal.aborted) return;
+      logger.warn({ err: error }, 'entries that wait could not be tried again');
+    });
+  const push = new Push({
+    log,
+    relay,
+    logger,
+    random: Math.random,
+    onAcknowledged() {
+      if (follower.parked > 0) void retryWaiting();
+    },
+  });
   const position = (limit: AbortSignal) => relay.sync(log.epoch, limit);
   const pull = new Pull({ relayUrl, authorization, position, database, follower, logger });
 
@@ -91,8 +117,9 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
         keepCapturing(capture, logger, signal, (problem) => {
           captureProblem = problem;
         }),
-        seed.run(signal).then(() => Promise.all([push.run(signal), pull.run(signal)])),
+        seed.run(signal).then(() => Promise.all([retryWaiting(), push.run(signal), pull.run(signal)])),
       ]);
+      stopping.abort(new Error('the box stops'));
       await follower.close();
       await database.end();
       log.close();

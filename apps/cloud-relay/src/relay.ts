@@ -34,7 +34,7 @@ export async function runRelay(config: RelayConfig, logger: Logger, signal: Abor
   });
   const ingest = new Ingest({ store, now: () => new Date() });
   const signals = new FeedSignals(databaseUrl, logger);
-  const writer = new FeedWriter({ databaseUrl, catalog, logger });
+  const writer = new FeedWriter({ databaseUrl, catalog: { current: catalog }, logger });
   const shape = { pool, epoch, signals, liveHoldMs };
   const server = buildServer({ config, catalog, pool, ingest, shape, logger, now: () => new Date() });
   await server.listen(config.listen);

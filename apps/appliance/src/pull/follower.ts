@@ -4,54 +4,45 @@
  * For each group: lock the rows, wait until capture has passed every local commit (milliseconds), ask the log what this
  * campus changed after each entry's stamp, decide column by column, write. An entry that cannot be applied because of
  * rows that this campus has pending is parked, later entries for the same rows wait behind it, and all are tried again
- * after every group.
+ * after every group, and when the cloud has judged more of this campus's transactions.
  */
 import {
   BrokenReferenceError,
-  type Catalog,
   type Change,
   type Correction,
-  dateTransaction,
   type FeedEntry,
   type FollowResult,
   followChange,
   followCorrection,
-  OriginsBusyError,
-  postgresRows,
+  type OwnChanges,
   type Row,
   RowImages,
-  RowsMovedError,
-  rowId,
-  sessionConfig,
-  takeOrigin,
 } from '@skooly-edge/sync-protocol';
-import { Client } from 'pg';
-import type { Logger } from 'pino';
-import type { SyncLog } from '../sync-log/sync-log.ts';
-import { ParkedEntries } from './parked-entries.ts';
+import type { CampusCommit, CampusStore } from './campus-store.ts';
+import { ParkedEntries, rowsOf } from './parked-entries.ts';
 
-export interface FollowerOptions {
-  databaseUrl: string;
-  catalog: Catalog;
-  log: SyncLog;
-  /** Resolves when every local commit before the call is in the log. */
-  captured(signal: AbortSignal): Promise<void>;
-  logger: Logger;
+/** What the follower asks of the sync log. */
+export interface OwnLog {
+  readonly epoch: string;
+  /** What this campus did to the row in transactions with seq > stamp; null when nothing. */
+  changesSince(table: string, key: Row, stampSeq: number): OwnChanges | null;
+  /** No entry with an older stamp will come any more. */
+  forgetTouches(seq: number): void;
 }
 
-/** How long capture may take to pass a local commit before the group is begun anew. */
-const capturedTimeoutMs = 10_000;
-
-/** How often a group is begun anew because of local writers before the error is handed on. */
-const maxRestarts = 20;
-
-/** Local users go first: the follower's own session notices a deadlock early and gives way. */
-const deadlockTimeout = '100ms';
+export interface FollowerOptions {
+  store: CampusStore;
+  log: OwnLog;
+  /** Resolves when every local commit before the call is in the log; throws when that takes too long. */
+  captured(signal: AbortSignal): Promise<void>;
+  /** The feed changes a row that is neither here nor deleted here: the sites have drifted apart. */
+  onDrift(table: string, key: Row, seq: number): void;
+}
 
 export class Follower {
   readonly #options: FollowerOptions;
-  #client: Client | null = null;
   readonly #parked = new ParkedEntries();
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(options: FollowerOptions) {
     this.#options = options;
@@ -66,121 +57,129 @@ export class Follower {
    * behind the cursor are left out.
    */
   async apply(entries: readonly FeedEntry[], signal: AbortSignal): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
+    const last = await this.#commit((commit) => this.#applyGroup(commit, entries, signal), signal);
+    if (last) this.#forget(last);
+  }
+
+  /** The cloud has judged more of this campus's transactions: what waits for them is tried again. */
+  async retry(signal: AbortSignal): Promise<void> {
+    await this.#commit(async (commit) => {
+      await commit.cursor();
+      await this.#parked.load(commit);
+      await this.#retryParked(commit, signal);
+    }, signal);
+  }
+
+  close(): Promise<void> {
+    return this.#options.store.close();
+  }
+
+  /** One commit at a time. What is known of the parked entries holds as long as every commit goes through. */
+  #commit<T>(work: (commit: CampusCommit) => Promise<T>, signal: AbortSignal): Promise<T> {
+    const result = this.#last.then(async () => {
+      let begun = false;
       try {
-        const client = await this.#session();
-        await this.#applyGroup(client, entries, signal);
-        return;
+        return await this.#options.store.commit((commit) => {
+          if (begun) this.#parked.unload();
+          begun = true;
+          return work(commit);
+        }, signal);
       } catch (error) {
-        await this.#undo();
-        signal.throwIfAborted();
-        if (attempt >= maxRestarts || !isRestartable(error)) throw error;
+        this.#parked.unload();
+        throw error;
       }
-    }
+    });
+    this.#last = result.catch(() => {});
+    return result;
   }
 
-  async close(): Promise<void> {
-    const client = this.#client;
-    this.#client = null;
-    await client?.end().catch(() => {});
-  }
-
-  async #applyGroup(client: Client, entries: readonly FeedEntry[], signal: AbortSignal): Promise<void> {
-    await client.query('BEGIN');
-    const { rows } = await client.query<{ seq: string }>('SELECT seq FROM sync.cursor FOR UPDATE');
-    const cursor = Number(rows[0]?.seq);
+  async #applyGroup(
+    commit: CampusCommit,
+    entries: readonly FeedEntry[],
+    signal: AbortSignal,
+  ): Promise<FeedEntry | null> {
+    const cursor = await commit.cursor();
     const fresh = entries.filter((entry) => entry.seq > cursor);
     const last = fresh.at(-1);
-    if (!last) {
-      await client.query('ROLLBACK');
-      return;
-    }
+    if (!last) return null;
     if (fresh[0]?.seq !== cursor + 1) throw new Error(`the feed skips from ${cursor} to ${fresh[0]?.seq}`);
-    await dateTransaction(client, last.committedAt);
-    await this.#parked.load(client);
-    await this.#applyEntries(client, fresh, signal);
-    await this.#retryParked(client, signal);
-    await client.query(
-      `UPDATE sync.cursor SET seq = $1, stamp_epoch = $2, stamp_seq = $3, moved_at = clock_timestamp()`,
-      [last.seq, last.stamp.epoch, last.stamp.seq],
-    );
-    await client.query('COMMIT');
-    this.#forget(last);
+    await commit.date(last.committedAt);
+    await this.#parked.load(commit);
+    await this.#applyEntries(commit, fresh, signal);
+    await this.#retryParked(commit, signal);
+    await commit.moveCursor(last);
+    return last;
   }
 
   /** All at once if nothing stands in the way, otherwise one by one, parking what cannot be applied. */
-  async #applyEntries(client: Client, entries: readonly FeedEntry[], signal: AbortSignal): Promise<void> {
+  async #applyEntries(
+    commit: CampusCommit,
+    entries: readonly FeedEntry[],
+    signal: AbortSignal,
+  ): Promise<void> {
     if (!entries.some((entry) => this.#parked.blocks(rowsOf(entry)))) {
-      if (await this.#tryApply(client, entries, signal)) return;
+      if (await this.#tryApply(commit, entries, signal)) return;
     }
     for (const entry of entries) {
       if (this.#parked.blocks(rowsOf(entry))) {
-        await this.#parked.add(client, entry, rowsOf(entry), 'waits', 'waits for an earlier entry');
+        await this.#parked.add(commit, entry, 'waits', 'waits for an earlier entry');
         continue;
       }
-      await this.#tryApply(client, [entry], signal, async (error) => {
-        await this.#parked.add(
-          client,
-          entry,
-          rowsOf(entry),
-          parkedKind(error) ?? 'unknown',
-          (error as Error).message,
-        );
+      await this.#tryApply(commit, [entry], signal, async (error) => {
+        await this.#parked.add(commit, entry, parkedKind(error) ?? 'unknown', (error as Error).message);
       });
     }
   }
 
-  async #retryParked(client: Client, signal: AbortSignal): Promise<void> {
+  async #retryParked(commit: CampusCommit, signal: AbortSignal): Promise<void> {
     for (let progress = true; progress && this.#parked.size > 0; ) {
       progress = false;
       const before = new Set<string>();
       for (const { entry, rows } of this.#parked.inOrder()) {
         const waits = rows.some((row) => before.has(row));
-        if (!waits && (await this.#tryApply(client, [entry], signal))) {
-          await this.#parked.remove(client, entry.seq);
+        if (!waits && (await this.#tryApply(commit, [entry], signal))) {
+          await this.#parked.remove(commit, entry.seq);
           progress = true;
         } else for (const row of rows) before.add(row);
       }
     }
-    await this.#retryTogether(client, signal);
+    await this.#retryTogether(commit, signal);
   }
 
   /**
    * Entries can wait for one another in a circle: one needs a value that a later one frees, which waits behind it for a row
    * that both touch. Once this campus's own rows are judged, all of them together are a state that the cloud has had.
    */
-  async #retryTogether(client: Client, signal: AbortSignal): Promise<void> {
+  async #retryTogether(commit: CampusCommit, signal: AbortSignal): Promise<void> {
     const entries = this.#parked.inOrder().map(({ entry }) => entry);
-    if (entries.length < 2 || !(await this.#tryApply(client, entries, signal))) return;
-    for (const { seq } of entries) await this.#parked.remove(client, seq);
+    if (entries.length < 2 || !(await this.#tryApply(commit, entries, signal))) return;
+    for (const { seq } of entries) await this.#parked.remove(commit, seq);
   }
 
   /** @returns whether it was applied; if not, nothing of it was, and `onRefusal` has been called. */
   async #tryApply(
-    client: Client,
+    commit: CampusCommit,
     entries: readonly FeedEntry[],
     signal: AbortSignal,
     onRefusal: (error: unknown) => Promise<void> = async () => {},
   ): Promise<boolean> {
-    await client.query('SAVEPOINT entries');
     try {
-      await this.#write(client, entries, signal);
-      await client.query('RELEASE SAVEPOINT entries');
+      await commit.rows.attempt(() => this.#write(commit, entries, signal));
       return true;
     } catch (error) {
       if (parkedKind(error) === null) throw error;
-      await client.query('ROLLBACK TO SAVEPOINT entries');
       await onRefusal(error);
       return false;
     }
   }
 
-  async #write(client: Client, entries: readonly FeedEntry[], signal: AbortSignal): Promise<void> {
-    const { catalog, log, captured } = this.#options;
-    const images = new RowImages(postgresRows(client, catalog), catalog);
+  async #write(commit: CampusCommit, entries: readonly FeedEntry[], signal: AbortSignal): Promise<void> {
+    const { log, captured } = this.#options;
+    const { catalog } = commit;
+    const images = new RowImages(commit.rows, catalog);
     const known = (item: { table: string }) => catalog.tables.has(item.table);
     await images.load(entries.flatMap((entry) => [...entry.changes, ...entry.corrections].filter(known)));
-    await captured(AbortSignal.any([signal, AbortSignal.timeout(capturedTimeoutMs)]));
+    await captured(signal);
     for (const entry of entries) {
       const own = (table: string, key: Row) => log.changesSince(table, key, stampHere(entry, log));
       for (const change of entry.changes.filter(known)) {
@@ -202,11 +201,7 @@ export class Follower {
 
   #put(images: RowImages, entry: FeedEntry, item: Change | Correction, result: FollowResult): void {
     if (result.kind === 'row') images.set(item.table, item.key, result.row);
-    else
-      this.#options.logger.warn(
-        { table: item.table, key: item.key, seq: entry.seq },
-        'the feed changes a row that is not here',
-      );
+    else this.#options.onDrift(item.table, item.key, entry.seq);
   }
 
   /** Stamps only grow, so that what the oldest entry still to come could ask for bounds what has to be remembered. */
@@ -217,43 +212,11 @@ export class Follower {
       Math.min(stampHere(last, log), oldestParked ? stampHere(oldestParked, log) : Number.MAX_SAFE_INTEGER),
     );
   }
-
-  async #session(): Promise<Client> {
-    if (this.#client) return this.#client;
-    const { databaseUrl, logger } = this.#options;
-    const client = new Client(
-      sessionConfig(databaseUrl, {
-        applicationName: 'skooly-edge pull',
-        settings: { session_replication_role: 'replica', deadlock_timeout: deadlockTimeout },
-      }),
-    );
-    client.on('error', (error) => {
-      logger.warn({ err: error }, 'the database connection of pull broke');
-      if (this.#client === client) this.#client = null;
-    });
-    await client.connect();
-    await takeOrigin(client, databaseUrl);
-    this.#client = client;
-    return client;
-  }
-
-  async #undo(): Promise<void> {
-    this.#parked.unload();
-    try {
-      await this.#client?.query('ROLLBACK');
-    } catch {
-      await this.close();
-    }
-  }
 }
 
 /** A stamp of another epoch of the log speaks of transactions that this log never had. */
-function stampHere(entry: FeedEntry, log: SyncLog): number {
+function stampHere(entry: FeedEntry, log: OwnLog): number {
   return entry.stamp.epoch === log.epoch ? entry.stamp.seq : 0;
-}
-
-function rowsOf(entry: FeedEntry): string[] {
-  return [...entry.changes, ...entry.corrections].map((item) => rowId(item.table, item.key));
 }
 
 /** Why the entry has to wait; null when the error says nothing about the entry. */
@@ -262,10 +225,4 @@ function parkedKind(error: unknown): string | null {
   const { code = '' } = error as { code?: string };
   if (code === '23505') return 'unique_clash';
   return code.startsWith('23') || code.startsWith('22') ? 'check_violated' : null;
-}
-
-/** 40P01: deadlock broken, 40001: serialization. */
-function isRestartable(error: unknown): boolean {
-  if (error instanceof RowsMovedError || error instanceof OriginsBusyError) return true;
-  return ['40P01', '40001'].includes((error as { code?: string }).code ?? '');
 }

@@ -1,6 +1,6 @@
 /** Entries of the feed that wait: kept in the campus's database, held in memory while there are any. */
 import { type FeedEntry, rowId } from '@skooly-edge/sync-protocol';
-import type { ClientBase } from 'pg';
+import type { CampusCommit } from './campus-store.ts';
 
 export interface ParkedEntry {
   entry: FeedEntry;
@@ -14,16 +14,11 @@ export class ParkedEntries {
     return this.#entries?.size ?? 0;
   }
 
-  /** Reads them once per session; later calls cost nothing until `unload`. */
-  async load(client: ClientBase): Promise<void> {
+  /** Reads them once; later calls cost nothing until `unload`. */
+  async load(commit: CampusCommit): Promise<void> {
     if (this.#entries) return;
-    const { rows } = await client.query<{ body: string }>('SELECT body FROM sync.parked_entry ORDER BY seq');
-    this.#entries = new Map();
-    for (const { body } of rows) {
-      const entry = JSON.parse(body) as FeedEntry;
-      const touched = [...entry.changes, ...entry.corrections].map((item) => rowId(item.table, item.key));
-      this.#entries.set(entry.seq, { entry, rows: touched });
-    }
+    const entries = await commit.waiting();
+    this.#entries = new Map(entries.map((entry) => [entry.seq, { entry, rows: rowsOf(entry) }]));
   }
 
   /** After a rollback what is in memory may not be what is stored. */
@@ -41,24 +36,18 @@ export class ParkedEntries {
     return [...(this.#entries?.values() ?? [])].sort((a, b) => a.entry.seq - b.entry.seq);
   }
 
-  async add(
-    client: ClientBase,
-    entry: FeedEntry,
-    rows: string[],
-    kind: string,
-    detail: string,
-  ): Promise<void> {
-    await client.query('INSERT INTO sync.parked_entry (seq, body, kind, detail) VALUES ($1, $2, $3, $4)', [
-      entry.seq,
-      JSON.stringify(entry),
-      kind,
-      detail,
-    ]);
-    this.#entries?.set(entry.seq, { entry, rows });
+  async add(commit: CampusCommit, entry: FeedEntry, kind: string, detail: string): Promise<void> {
+    await commit.addWaiting(entry, kind, detail);
+    this.#entries?.set(entry.seq, { entry, rows: rowsOf(entry) });
   }
 
-  async remove(client: ClientBase, seq: number): Promise<void> {
-    await client.query('DELETE FROM sync.parked_entry WHERE seq = $1', [seq]);
+  async remove(commit: CampusCommit, seq: number): Promise<void> {
+    await commit.removeWaiting(seq);
     this.#entries?.delete(seq);
   }
+}
+
+/** Identities of the rows that the entry speaks of. */
+export function rowsOf(entry: FeedEntry): string[] {
+  return [...entry.changes, ...entry.corrections].map((item) => rowId(item.table, item.key));
 }

@@ -18,6 +18,7 @@ import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { fetch } from 'undici';
 import type { SyncPosition } from '../relay-client/relay-client.ts';
+import { EntryOrder } from './entry-order.ts';
 import type { Follower } from './follower.ts';
 
 export interface PullState {
@@ -45,11 +46,8 @@ const maxRetryDelayMs = 15_000;
 /** Longer than the relay holds a live request (20 s). */
 const liveRequestTimeoutMs = 35_000;
 
-/** One commit of the campus takes up to this many changes of the feed. */
-const maxGroupChanges = 2_000;
-
 /** Columns of a feed row as they arrive: Postgres text, parsed by nobody. */
-type FeedColumns = Record<'seq' | 'stamp_epoch' | 'stamp_seq' | 'committed_at' | 'body', string>;
+type FeedColumns = Record<'seq' | 'stamp_epoch' | 'stamp_seq' | 'committed_at' | 'lsn' | 'body', string>;
 
 export class Pull {
   readonly #options: PullOptions;
@@ -117,11 +115,11 @@ export class Pull {
       signal: AbortSignal.any([signal, stop.signal]),
       onError: (error) => failed.reject(error),
     });
-    const early = new Map<number, FeedEntry>();
+    const order = new EntryOrder(cursor.seq);
     stream.subscribe(
       async (messages) => {
         // An error must not leave this callback: the client would throw it at the process.
-        await this.#receive(messages as Message[], early, signal).then(onProgress, failed.reject);
+        await this.#receive(messages as Message[], order, signal).then(onProgress, failed.reject);
         await this.#rememberShape(stream, position).catch(failed.reject);
       },
       (error) => failed.reject(error),
@@ -138,35 +136,21 @@ export class Pull {
     }
   }
 
-  async #receive(messages: Message[], early: Map<number, FeedEntry>, signal: AbortSignal): Promise<void> {
+  async #receive(messages: Message[], order: EntryOrder, signal: AbortSignal): Promise<void> {
     for (const message of messages) {
-      if (!isChangeMessage(message)) continue;
-      const entry = toEntry(message.value as unknown as FeedColumns);
-      if (entry.seq > this.state.feedSeq) early.set(entry.seq, entry);
+      if (isChangeMessage(message)) order.add(toEntry(message.value as unknown as FeedColumns));
     }
-    for (let group = this.#nextGroup(early); group.length > 0; group = this.#nextGroup(early)) {
+    for (let group = order.nextGroup(); group.length > 0; group = order.nextGroup()) {
       this.state.upToDate = false;
       await this.#options.follower.apply(group, signal);
-      for (const { seq } of group) early.delete(seq);
-      this.state.feedSeq = group.at(-1)?.seq ?? this.state.feedSeq;
+      order.done(group);
+      this.state.feedSeq = order.applied;
       this.state.lastPullAt = new Date();
     }
     const ended = messages.some(
       (message) => isControlMessage(message) && message.headers.control === 'up-to-date',
     );
-    if (ended && early.size === 0) this.#markUpToDate();
-  }
-
-  #nextGroup(early: ReadonlyMap<number, FeedEntry>): FeedEntry[] {
-    const group: FeedEntry[] = [];
-    let changes = 0;
-    for (let seq = this.state.feedSeq + 1; changes < maxGroupChanges; seq++) {
-      const entry = early.get(seq);
-      if (!entry) break;
-      group.push(entry);
-      changes += 1 + entry.changes.length + entry.corrections.length;
-    }
-    return group;
+    if (ended && order.empty) this.#markUpToDate();
   }
 
   #markUpToDate(): void {
@@ -221,6 +205,7 @@ function toEntry(value: FeedColumns): FeedEntry {
     seq: Number(value.seq),
     stamp: { epoch: value.stamp_epoch, seq: Number(value.stamp_seq) },
     committedAt: Number(value.committed_at),
+    lsn: Number(value.lsn),
     changes,
     corrections,
   };

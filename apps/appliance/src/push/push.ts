@@ -5,16 +5,15 @@
  * It does not decide whether there is a link: it tries, and waits longer after each failure, unless it is woken.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { encodeBatch } from '@skooly-edge/sync-protocol';
 import type { Logger } from 'pino';
 import type { RelayClient } from '../relay-client/relay-client.ts';
 import { RelayRefusal } from '../relay-client/relay-fetch.ts';
 import type { SyncLog } from '../sync-log/sync-log.ts';
 import { BatchSize } from './batch-size.ts';
+import { drain } from './drain.ts';
 
 const minRetryDelayMs = 250;
 const maxRetryDelayMs = 15_000;
-const maxBatchTransactions = 10_000;
 
 export interface PushState {
   lastPushAt: Date | null;
@@ -28,6 +27,8 @@ export interface PushOptions {
   relay: RelayClient;
   logger: Logger;
   random(): number;
+  /** The cloud has said how far this campus's transactions are judged. */
+  onAcknowledged(): void;
 }
 
 export class Push {
@@ -88,28 +89,26 @@ export class Push {
     stopListening();
   }
 
-  async #drain(signal: AbortSignal): Promise<void> {
+  #drain(signal: AbortSignal): Promise<void> {
     const { log, relay } = this.#options;
-    const position = await relay.sync(log.epoch, signal);
-    this.state.parkedInCloud = position.parked;
-    this.#acknowledge(position.cursor.seq);
-    for (;;) {
-      const slice = log.read(log.acknowledged, this.#batchSize.bytes, maxBatchTransactions);
-      if (!slice) return;
-      const batch = await encodeBatch({ epoch: log.epoch }, slice.lines);
-      const startedAt = performance.now();
-      const answer = await relay.push(batch, signal);
-      this.#batchSize.sent(slice.bytes, performance.now() - startedAt);
-      this.state.parkedInCloud = answer.parked;
-      this.state.lastPushAt = new Date();
-      this.#acknowledge(answer.cursor.seq);
-    }
-  }
-
-  #acknowledge(seq: number): void {
-    this.#options.log.acknowledge(seq);
-    this.#acknowledged.resolve();
-    this.#acknowledged = Promise.withResolvers();
+    let first = true;
+    return drain(
+      {
+        log,
+        relay,
+        batchSize: this.#batchSize,
+        monotonicMs: () => performance.now(),
+        onAnswer: (answer) => {
+          if (!first) this.state.lastPushAt = new Date();
+          first = false;
+          this.state.parkedInCloud = answer.parked;
+          this.#acknowledged.resolve();
+          this.#acknowledged = Promise.withResolvers();
+          this.#options.onAcknowledged();
+        },
+      },
+      signal,
+    );
   }
 
   async #pause(delayMs: number | null, signal: AbortSignal): Promise<void> {

@@ -2,6 +2,7 @@
  * The box's side of the relay's HTTP surface. Every call is bounded in time; an answer that is no success becomes a
  * RelayRefusal with the relay's own code.
  */
+import { type BatchHeader, encodeBatch } from '@skooly-edge/sync-protocol';
 import { type Cursor, relayFetch } from './relay-fetch.ts';
 
 export interface SyncPosition {
@@ -48,11 +49,11 @@ export class RelayClient {
     return this.#ask(`/v1/sync?epoch=${encodeURIComponent(epoch)}`, signal);
   }
 
-  push(batch: Buffer, signal: AbortSignal): Promise<PushAnswer> {
+  async push(header: BatchHeader, lines: readonly string[], signal: AbortSignal): Promise<PushAnswer> {
     return this.#call('/v1/push', signal, pushTimeoutMs, {
       method: 'POST',
       headers: { 'content-type': 'application/zstd' },
-      body: batch,
+      body: await encodeBatch(header, lines),
     });
   }
 

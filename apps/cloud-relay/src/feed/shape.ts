@@ -37,7 +37,7 @@ export interface ShapeOptions {
 const maxChunkRows = 2_000;
 const maxChunkBytes = 4 * 1024 * 1024;
 
-const columns = ['campus', 'seq', 'stamp_epoch', 'stamp_seq', 'committed_at', 'body'] as const;
+const columns = ['campus', 'seq', 'stamp_epoch', 'stamp_seq', 'committed_at', 'lsn', 'body'] as const;
 type FeedColumns = Record<(typeof columns)[number], string>;
 
 const schema = JSON.stringify({
@@ -46,6 +46,7 @@ const schema = JSON.stringify({
   stamp_epoch: { type: 'text', not_null: true },
   stamp_seq: { type: 'int8', not_null: true },
   committed_at: { type: 'int8', not_null: true },
+  lsn: { type: 'int8', not_null: true },
   body: { type: 'text', not_null: true },
 });
 

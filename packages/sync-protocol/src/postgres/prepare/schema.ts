@@ -90,6 +90,8 @@ CREATE TABLE IF NOT EXISTS sync.feed (
   stamp_epoch text NOT NULL,
   stamp_seq bigint NOT NULL,
   committed_at bigint NOT NULL,
+  -- Where the commit ends in the WAL: the commit's name within the epoch, the same in every campus's feed.
+  lsn bigint NOT NULL,
   body text NOT NULL,
   PRIMARY KEY (campus, seq)
 );

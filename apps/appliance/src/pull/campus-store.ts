@@ -1,0 +1,29 @@
+/**
+ * What the follower needs of the campus's database: commits, and inside a commit rows, the feed's cursor, and the entries
+ * that wait. Postgres is one such store (`postgres-campus.ts`); the simulation has another.
+ */
+import type { Catalog, FeedEntry, RowStore } from '@skooly-edge/sync-protocol';
+
+export interface CampusStore {
+  /**
+   * Does the work in one transaction of the campus, written under an apply origin, and commits it. Whatever the work
+   * throws undoes all of it. The work is begun anew when a local writer stood in its way: it must not have effects of
+   * its own.
+   */
+  commit<T>(work: (commit: CampusCommit) => Promise<T>, signal: AbortSignal): Promise<T>;
+  close(): Promise<void>;
+}
+
+export interface CampusCommit {
+  readonly catalog: Catalog;
+  readonly rows: RowStore;
+  /** The last entry of the feed that is applied here, locked until the commit. */
+  cursor(): Promise<number>;
+  moveCursor(last: FeedEntry): Promise<void>;
+  /** @param committedAt Microseconds since 1970-01-01 UTC: what the commit is dated with. */
+  date(committedAt: number): Promise<void>;
+  /** The entries that wait, in order. */
+  waiting(): Promise<FeedEntry[]>;
+  addWaiting(entry: FeedEntry, kind: string, detail: string): Promise<void>;
+  removeWaiting(seq: number): Promise<void>;
+}

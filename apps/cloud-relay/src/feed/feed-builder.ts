@@ -1,0 +1,179 @@
+/**
+ * Turns the cloud's commits into entries of the campuses' feeds: what of each commit concerns which campus, in commit order,
+ * with the stamp that says which of the campus's own transactions were applied before it.
+ *
+ * Holds what the last entries were and knows no database: who writes the entries writes the followers and the position
+ * with them, in one transaction, and begins anew from what is stored when that fails.
+ */
+import {
+  type AppliedMessage,
+  appliedMessage,
+  type CapturedTransaction,
+  type Change,
+  type CorrectedMessage,
+  type Correction,
+  correctedMessage,
+  enrolledMessage,
+  type LiveCatalog,
+  type Lsn,
+} from '@skooly-edge/sync-protocol';
+import { changesByCampus } from './scope.ts';
+
+/** A campus that has pushed this much since its last entry is sent an empty one, so that it learns its stamp. */
+const stampOnlyAfter = 1_000;
+
+/** The last entry of one campus's feed, and what of its log is applied. */
+export interface Follower {
+  campus: string;
+  feedSeq: number;
+  stampEpoch: string;
+  stampSeq: number;
+}
+
+export interface FeedRow {
+  campus: string;
+  seq: number;
+  stampEpoch: string;
+  stampSeq: number;
+  committedAt: number;
+  /** Where the commit ends in the cloud's WAL. */
+  lsn: Lsn;
+  body: string;
+}
+
+/** What is to be written in one transaction. */
+export interface FeedCommit {
+  rows: FeedRow[];
+  /** Followers that moved. */
+  followers: Follower[];
+  position: Lsn;
+}
+
+export interface FeedBuilderOptions {
+  catalog: LiveCatalog;
+  /** Whether rows under this origin were written by ingest. */
+  isApply(origin: string): boolean;
+  /** As stored with the last commit. */
+  position: Lsn;
+  followers: readonly Follower[];
+}
+
+interface Body {
+  changes: Change[];
+  corrections: Correction[];
+}
+
+export class FeedBuilder {
+  readonly #options: FeedBuilderOptions;
+  readonly #followers: Map<string, Follower & { toldSeq: number }>;
+  #position: Lsn;
+
+  constructor(options: FeedBuilderOptions) {
+    this.#options = options;
+    this.#position = options.position;
+    this.#followers = new Map(
+      options.followers.map((follower) => [follower.campus, { ...follower, toldSeq: follower.stampSeq }]),
+    );
+  }
+
+  /** @returns what the transactions make of the feed; null when there is nothing to write. Those known are passed over. */
+  build(transactions: readonly CapturedTransaction[]): FeedCommit | null {
+    const rows: FeedRow[] = [];
+    const moved = new Set<string>();
+    let noteworthy = false;
+    for (const transaction of transactions) {
+      if (transaction.endLsn <= this.#position) continue;
+      rows.push(...this.#entries(transaction, moved));
+      noteworthy ||= transaction.messages.length > 0;
+    }
+    this.#position = Math.max(this.#position, transactions.at(-1)?.endLsn ?? 0);
+    if (rows.length === 0 && moved.size === 0 && !noteworthy) return null;
+    const followers = [...moved].map((campus) => {
+      const { toldSeq: _toldSeq, ...follower } = this.#follower(campus);
+      return follower;
+    });
+    return { rows, followers, position: this.#position };
+  }
+
+  #entries(transaction: CapturedTransaction, moved: Set<string>): FeedRow[] {
+    const bodies = new Map<string, Body>();
+    const bodyFor = (campus: string) => {
+      const body = bodies.get(campus) ?? { changes: [], corrections: [] };
+      bodies.set(campus, body);
+      return body;
+    };
+    const applied = this.#readMessages(transaction, moved, bodyFor);
+    const { origin } = transaction;
+    const author = origin !== null && this.#options.isApply(origin) ? applied?.campus : undefined;
+    for (const captured of transaction.changes) {
+      const rule = this.#options.catalog.current.tables.get(captured.table)?.rule;
+      if (!rule) continue;
+      for (const { campus, change } of changesByCampus(captured, rule, this.#followers.keys())) {
+        if (campus !== author && this.#followers.has(campus)) bodyFor(campus).changes.push(change);
+      }
+    }
+    if (applied && this.#followers.has(applied.campus)) {
+      if (applied.corrections.length > 0 || this.#owesStamp(applied.campus))
+        bodyFor(applied.campus).corrections.push(...applied.corrections);
+    }
+    return [...bodies].map(([campus, body]) => this.#feedRow(campus, transaction, body, moved));
+  }
+
+  /** Enrolments, stamps and corrections, in the order of the WAL. */
+  #readMessages(
+    transaction: CapturedTransaction,
+    moved: Set<string>,
+    bodyFor: (campus: string) => Body,
+  ): AppliedMessage | null {
+    let applied: AppliedMessage | null = null;
+    for (const { prefix, content } of transaction.messages) {
+      if (prefix === enrolledMessage) {
+        const { campus } = JSON.parse(content) as { campus: string };
+        if (this.#followers.has(campus)) continue;
+        this.#followers.set(campus, { campus, feedSeq: 0, stampEpoch: '', stampSeq: 0, toldSeq: 0 });
+        moved.add(campus);
+      } else if (prefix === appliedMessage) {
+        applied = JSON.parse(content) as AppliedMessage;
+        this.#stamp(applied, moved);
+      } else if (prefix === correctedMessage) {
+        const { campus, corrections } = JSON.parse(content) as CorrectedMessage;
+        if (this.#followers.has(campus)) bodyFor(campus).corrections.push(...corrections);
+      }
+    }
+    return applied;
+  }
+
+  #stamp(applied: AppliedMessage, moved: Set<string>): void {
+    const follower = this.#followers.get(applied.campus);
+    if (!follower) return;
+    if (follower.stampEpoch !== applied.epoch) follower.toldSeq = 0;
+    follower.stampEpoch = applied.epoch;
+    follower.stampSeq = applied.seq;
+    moved.add(applied.campus);
+  }
+
+  #owesStamp(campus: string): boolean {
+    const { stampSeq, toldSeq } = this.#follower(campus);
+    return stampSeq - toldSeq >= stampOnlyAfter;
+  }
+
+  #feedRow(
+    campus: string,
+    { committedAt, endLsn }: CapturedTransaction,
+    body: Body,
+    moved: Set<string>,
+  ): FeedRow {
+    const follower = this.#follower(campus);
+    follower.feedSeq++;
+    follower.toldSeq = follower.stampSeq;
+    moved.add(campus);
+    const { feedSeq: seq, stampEpoch, stampSeq } = follower;
+    return { campus, seq, stampEpoch, stampSeq, committedAt, lsn: endLsn, body: JSON.stringify(body) };
+  }
+
+  #follower(campus: string): Follower & { toldSeq: number } {
+    const follower = this.#followers.get(campus);
+    if (!follower) throw new Error(`${campus} has no feed`);
+    return follower;
+  }
+}
