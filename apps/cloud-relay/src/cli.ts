@@ -7,6 +7,7 @@ import { pino } from 'pino';
 import { readConfig, readDatabaseUrl } from './config/config.ts';
 import { readEnv } from './config/env.ts';
 import { enrol } from './enrol/enrol.ts';
+import { addPublishCommand } from './migrations/publish-command.ts';
 import { runRelay } from './relay.ts';
 
 export function buildCli(): Command {
@@ -42,6 +43,7 @@ export function buildCli(): Command {
         await client.end();
       }
     });
+  addPublishCommand(program, readEnv);
   program
     .command('serve')
     .description('Run the relay until it is told to stop.')

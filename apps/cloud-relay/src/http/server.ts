@@ -21,6 +21,7 @@ import type { Ingest } from '../ingest/ingest.ts';
 import { postgresParked } from '../ingest/postgres-cloud.ts';
 import { beginSeed, endSeed, readSeedChunk } from '../seed/seed.ts';
 import { sendCompressed } from './compressed.ts';
+import { addMigrations } from './migration-routes.ts';
 
 /** A compressed batch larger than this is refused. */
 export const maxPushBytes = 64 * 1024 * 1024;
@@ -64,6 +65,7 @@ export function buildServer(options: ServerOptions): FastifyInstance {
     addSync(guarded, options);
     addShape(guarded, options);
     addSeed(guarded, options);
+    addMigrations(guarded, options);
   });
   return server;
 }
