@@ -14,6 +14,8 @@ import type { Status } from './admin/status.ts';
 import { type CampusSync, openCampusSync } from './campus-sync.ts';
 import { type ApplianceConfig, readConfig } from './config/config.ts';
 import { readEnv } from './config/env.ts';
+import { openBallast } from './disk/ballast.ts';
+import { Disk, freeBytesOf } from './disk/disk.ts';
 import { createGateway, type Gateway } from './gateway/gateway.ts';
 import { systemClock } from './link/clock.ts';
 import { createLink, type Link } from './link/link.ts';
@@ -53,6 +55,16 @@ export async function runAppliance(
   logger: Logger,
   signal: AbortSignal,
 ): Promise<void> {
+  const { storage } = config;
+  const disk: Disk = new Disk({
+    folders: [config.stateDir, ...storage.diskFolders],
+    settings: storage.disk,
+    ballast: openBallast(config.stateDir, storage.ballastBytes),
+    logger,
+    freeBytes: freeBytesOf,
+    writeFailed: () => sync.logFull(),
+    now: () => new Date(),
+  });
   const sync = await openCampusSync({
     databaseUrl: config.databaseUrl.reveal(),
     syncMap: config.syncMap,
@@ -60,6 +72,8 @@ export async function runAppliance(
     relayUrl: config.relayUrl,
     authorization: () => `Bearer ${config.relayToken.reveal()}`,
     logger,
+    retention: storage.retention,
+    diskIsShort: () => disk.short(),
   });
   const prober = openProber({
     relayUrls: config.probeUrls,
@@ -82,8 +96,9 @@ export async function runAppliance(
     logger,
     limits: { fenceMaxMs, patienceMs, answerTimeoutMs },
     boxReady: () => boxReady,
+    boxMayWrite: () => disk.mayWrite(),
   });
-  const admin = buildAdmin({ readStatus: () => readStatus(config, sync, link, gateway), logger });
+  const admin = buildAdmin({ readStatus: () => readStatus(config, sync, link, gateway, disk), logger });
 
   link.onChange(({ state }) => {
     if (state === 'RECOVERING') sync.linkIsBack();
@@ -94,6 +109,7 @@ export async function runAppliance(
     logger.info({ campus: config.campus }, 'the box is up');
     await Promise.all([
       sync.run(signal),
+      disk.run(signal),
       link.run(signal),
       whenReady(sync, signal).then(() => {
         boxReady = true;
@@ -146,6 +162,7 @@ async function readStatus(
   sync: CampusSync,
   link: Link,
   gateway: Gateway,
+  disk: Disk,
 ): Promise<Status> {
   const { state, since, reasons, probes, ...measured } = link.snapshot();
   return {
@@ -156,5 +173,6 @@ async function readStatus(
     sync: await sync.status(),
     link: { ...measured, reasons: [...reasons], probes: [...probes] },
     gateway: gateway.snapshot(),
+    disk: disk.snapshot(),
   };
 }

@@ -23,9 +23,13 @@ import { Pull } from './pull/pull.ts';
 import { Push } from './push/push.ts';
 import { RelayClient } from './relay-client/relay-client.ts';
 import { Seed, type SeedProgress } from './seed/seed.ts';
+import { defaultRetention, keepLog, type RetentionSettings } from './sync-log/retention.ts';
 import { SyncLog } from './sync-log/sync-log.ts';
 
 const captureRestartDelayMs = 500;
+
+/** How often the log looks for what may go, and listens to the disk. */
+const logTidyIntervalMs = 10_000;
 
 /** How long capture may take to pass a local commit before the entries that wait for it are begun anew. */
 const capturedTimeoutMs = 10_000;
@@ -39,6 +43,10 @@ export interface CampusSyncOptions {
   /** Value of the Authorization header. */
   authorization(): string;
   logger: Logger;
+  /** How long and how much the log keeps of what is acknowledged. */
+  retention?: RetentionSettings;
+  /** Whether the disk has so little room that acknowledged transactions have to go early. */
+  diskIsShort?(): boolean;
 }
 
 export interface SyncStatus {
@@ -58,6 +66,9 @@ export interface SyncStatus {
   ready: boolean;
   /** Why local changes are not being read, with advice; null while they are. */
   captureProblem: string | null;
+  /** What the log holds on disk, and what it should. What is pending stays beyond that too. */
+  logBytes: number;
+  logBudgetBytes: number;
 }
 
 export interface CampusSync {
@@ -69,6 +80,8 @@ export interface CampusSync {
   /** Resolves when every local commit before the call is acknowledged by the cloud. */
   drain(signal: AbortSignal): Promise<void>;
   status(): Promise<SyncStatus>;
+  /** The last write to the log failed because the disk is full. */
+  logFull(): boolean;
 }
 
 /** @throws SyncError when the database is not fit: not prepared, wrong settings, tables that the sync map misses. */
@@ -109,6 +122,9 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
   const position = (limit: AbortSignal) => relay.sync(log.epoch, limit);
   const pull = new Pull({ relayUrl, authorization, position, database, follower, logger });
 
+  const settings = options.retention ?? defaultRetention;
+  const diskIsShort = () => options.diskIsShort?.() ?? false;
+  const keeper = { log, settings, logger, now: Date.now, intervalMs: logTidyIntervalMs, diskIsShort };
   let captureProblem: string | null = null;
   const acknowledged = (limit: AbortSignal) => push.acknowledged(log.lastSeq, limit);
   return {
@@ -117,6 +133,7 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
         keepCapturing(capture, logger, signal, (problem) => {
           captureProblem = problem;
         }),
+        keepLog(keeper, signal),
         seed.run(signal).then(() => Promise.all([retryWaiting(), push.run(signal), pull.run(signal)])),
       ]);
       stopping.abort(new Error('the box stops'));
@@ -156,8 +173,11 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
         seeding: seed.progress,
         ready: stored.ready,
         captureProblem: capture.streaming ? null : captureProblem,
+        logBytes: log.usage().usedBytes,
+        logBudgetBytes: settings.budgetBytes,
       };
     },
+    logFull: () => log.full,
   };
 }
 

@@ -20,6 +20,8 @@ export const exampleStatus: Status = {
     feedSeq: 812,
     seeding: null,
     captureProblem: null,
+    logBytes: 12_500_000,
+    logBudgetBytes: 1_073_741_824,
     ready: true,
   },
   link: {
@@ -53,5 +55,13 @@ export const exampleStatus: Status = {
     repeatedAtBox: 4,
     outcomeUnknown: 0,
     boxUnreachable: 0,
+  },
+  disk: {
+    state: 'OK',
+    since: '2026-03-01T06:00:00.000Z',
+    folder: '/var/lib/skooly-edge',
+    freeBytes: 180_000_000_000,
+    ballastHeld: true,
+    problem: null,
   },
 };

@@ -24,6 +24,8 @@ const Sync = Type.Object({
   seeding: orNull(Seeding),
   ready: Type.Boolean({ description: 'the box holds the data of the school' }),
   captureProblem: orNull(Type.String({ description: 'why local changes are not being read' })),
+  logBytes: Count,
+  logBudgetBytes: Count,
 });
 
 const Probe = Type.Object({
@@ -68,6 +70,15 @@ const GatewayStatus = Type.Object({
   boxUnreachable: Count,
 });
 
+const DiskStatus = Type.Object({
+  state: Type.Enum(['OK', 'WARN', 'TRIM', 'REFUSE']),
+  since: Instant,
+  folder: Type.String({ description: 'the fullest of those that are watched' }),
+  freeBytes: orNull(Count),
+  ballastHeld: Type.Boolean(),
+  problem: orNull(Type.String()),
+});
+
 export const StatusSchema = Type.Object({
   campus: Type.String(),
   state: State,
@@ -76,6 +87,7 @@ export const StatusSchema = Type.Object({
   sync: Sync,
   link: LinkStatus,
   gateway: GatewayStatus,
+  disk: DiskStatus,
 });
 
 export type Status = Type.Static<typeof StatusSchema>;

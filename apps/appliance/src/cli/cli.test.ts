@@ -127,6 +127,23 @@ describe('status', () => {
     expect(screen).toContain('table 4 of 12 (public.pupil), 1,200 rows so far');
   });
 
+  test('a box without room on its disk or in its log says so, and only then', () => {
+    const shown = (changed: Partial<Status>) =>
+      statusScreen({ ...exampleStatus, ...changed }, { nowMs, colour: false });
+    expect(shown({})).not.toMatch(/Disk|Log /);
+    const disk = {
+      ...exampleStatus.disk,
+      state: 'REFUSE' as const,
+      freeBytes: 4e8,
+      problem: 'The disk is nearly full.',
+    };
+    expect(shown({ disk })).toContain(
+      'Disk        The disk is nearly full. (400 MB free in /var/lib/skooly-edge)',
+    );
+    const sync = { ...exampleStatus.sync, logBytes: 3e9 };
+    expect(shown({ sync })).toContain('Log         3.0 GB, more than its 1.1 GB');
+  });
+
   test('a box that does not read local changes says why, and only then', () => {
     const captureProblem = 'Postgres has no usable replication slot.';
     const sync = { ...exampleStatus.sync, captureProblem };

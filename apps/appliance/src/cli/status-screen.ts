@@ -40,6 +40,7 @@ export function statusScreen(status: Status, { nowMs, colour }: ScreenOptions): 
     ['To decide', decisions(status, paint)],
     ...seeding(status),
     ...capture(status, paint),
+    ...room(status, paint),
     ...status.link.probes.map((probe, index): [string, string] => [
       index === 0 ? 'Link' : '',
       probeLine(probe, paint),
@@ -95,6 +96,20 @@ function seeding({ sync }: Status): [string, string][] {
 
 function capture({ sync }: Status, paint: Paint): [string, string][] {
   return sync.captureProblem === null ? [] : [['Not read', paint('red', sync.captureProblem)]];
+}
+
+/** Said only when there is something to do. */
+function room({ disk, sync }: Status, paint: Paint): [string, string][] {
+  const lines: [string, string][] = [];
+  if (disk.problem !== null) {
+    const free = disk.freeBytes === null ? '' : ` (${bytes(disk.freeBytes)} free in ${disk.folder})`;
+    lines.push(['Disk', paint(disk.state === 'REFUSE' ? 'red' : 'yellow', `${disk.problem}${free}`)]);
+  }
+  if (sync.logBytes > sync.logBudgetBytes) {
+    const text = `${bytes(sync.logBytes)}, more than its ${bytes(sync.logBudgetBytes)}: what is not sent yet is never removed`;
+    lines.push(['Log', paint('yellow', text)]);
+  }
+  return lines;
 }
 
 function probeLine(

@@ -123,3 +123,27 @@ test.each([
   );
   expect(refused).not.toThrow(/hunter2/);
 });
+
+test('the log and the disk have their bounds', () => {
+  const day = 24 * 3_600_000;
+  expect(readConfig(good).storage).toMatchObject({
+    retention: { keepMs: 35 * day, budgetBytes: 1024 ** 3 },
+    disk: { warnBytes: 4 * 1024 ** 3, trimBytes: 2 * 1024 ** 3, refuseBytes: 512 * 1024 ** 2 },
+    diskFolders: [],
+  });
+  const folders = { EDGE_DISK_FOLDERS: '/var/lib/postgresql, /srv/skooly' };
+  expect(readConfig({ ...good, ...folders }).storage.diskFolders).toEqual([
+    '/var/lib/postgresql',
+    '/srv/skooly',
+  ]);
+});
+
+test.each([
+  ['EDGE_DISK_TRIM_BYTES', '9999999999', 'EDGE_DISK_WARN_BYTES'],
+  ['EDGE_DISK_REFUSE_BYTES', '3000000000', 'EDGE_DISK_TRIM_BYTES'],
+  ['EDGE_DISK_BALLAST_BYTES', '536870912', 'a fifth of EDGE_DISK_REFUSE_BYTES'],
+  ['EDGE_DISK_FOLDERS', 'relative/path', 'folders'],
+  ['EDGE_LOG_BUDGET', '1', 'EDGE_LOG_BUDGET'],
+])('%s=%s is refused, with %s in the sentence', (field, value, sentence) => {
+  expect(() => readConfig({ ...good, [field]: value })).toThrow(sentence);
+});

@@ -12,6 +12,7 @@ import type { EdgeEnv } from './env.ts';
 import { ConfigError } from './errors.ts';
 import { Fields, type FieldValues, ownFamilies } from './fields.ts';
 import { Secret } from './secret.ts';
+import { readStorage, type StorageConfig } from './storage.ts';
 
 export interface ListenAddress {
   host: string;
@@ -21,6 +22,7 @@ export interface ListenAddress {
 export type GatewayPolicy = FieldValues['EDGE_GATEWAY_POLICY'];
 
 export interface ApplianceConfig {
+  storage: StorageConfig;
   campus: string;
   /** May not exist yet. */
   stateDir: string;
@@ -72,6 +74,7 @@ export function readConfig(env: EdgeEnv): ApplianceConfig {
     fenceMaxMs: values.EDGE_GATEWAY_FENCE_MAX_MS,
     patienceMs: values.EDGE_GATEWAY_PATIENCE_MS,
     answerTimeoutMs: values.EDGE_GATEWAY_ANSWER_TIMEOUT_MS,
+    storage: readStorage(values),
     logLevel: values.LOG_LEVEL,
   };
 }

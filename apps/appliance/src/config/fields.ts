@@ -3,6 +3,7 @@
  * into the sentence of a refusal; `secret` keeps the refused value out of it.
  */
 import Type from 'typebox';
+import { defaultBudgetBytes, defaultKeepDays } from '../sync-log/retention.ts';
 
 const text = (fix: string, options: object = {}) => Type.String({ minLength: 1, fix, ...options });
 const httpUrl = (fix: string) => text(fix, { pattern: '^https?://[^/\\s?#]+' });
@@ -26,6 +27,10 @@ function choice<const T extends string>(values: readonly [T, ...T[]]) {
 
 const second = 1_000;
 const minute = 60 * second;
+const MiB = 1024 * 1024;
+const GiB = 1024 * MiB;
+/** No disk is larger. */
+const PiB = 1024 * 1024 * GiB;
 
 export const Fields = Type.Object({
   EDGE_CAMPUS: text('set it to the id of the campus, such as mvan', {
@@ -65,6 +70,21 @@ export const Fields = Type.Object({
   EDGE_LINK_HOLD_DOWN_MIN_MS: whole(0, 60 * minute, minute),
   EDGE_LINK_HOLD_DOWN_MAX_MS: whole(0, 24 * 60 * minute, 15 * minute),
   EDGE_LINK_HOLD_DOWN_DECAY_MS: whole(100, 24 * 60 * minute, 15 * minute),
+  EDGE_LOG_KEEP_DAYS: whole(1, 3_650, defaultKeepDays),
+  EDGE_LOG_BUDGET_BYTES: whole(16 * MiB, PiB, defaultBudgetBytes),
+  EDGE_DISK_FOLDERS: Type.Optional(
+    text(
+      "set it to further folders on this box that must not fill up, such as Postgres's data, separated by commas",
+      {
+        pattern: '^\\s*/[^,]*(,\\s*/[^,]*){0,7}$',
+      },
+    ),
+  ),
+  EDGE_DISK_WARN_BYTES: whole(0, PiB, 4 * GiB),
+  EDGE_DISK_TRIM_BYTES: whole(0, PiB, 2 * GiB),
+  EDGE_DISK_REFUSE_BYTES: whole(0, PiB, 512 * MiB),
+  EDGE_DISK_BALLAST_BYTES: whole(0, 10 * GiB, 64 * MiB),
+  EDGE_DISK_INTERVAL_MS: whole(100, 10 * minute, 10 * second),
   EDGE_LINK_APP_CHECK: choice(['on', 'off']),
   LOG_LEVEL: choice(['info', 'trace', 'debug', 'warn', 'error', 'fatal', 'silent']),
 });
@@ -72,4 +92,4 @@ export const Fields = Type.Object({
 export type FieldValues = Type.Static<typeof Fields>;
 
 /** A name of these families that is no setting is a typing error, and would otherwise be ignored in silence. */
-export const ownFamilies = ['EDGE_LINK_', 'EDGE_GATEWAY_'];
+export const ownFamilies = ['EDGE_LINK_', 'EDGE_GATEWAY_', 'EDGE_LOG_', 'EDGE_DISK_'];

@@ -29,6 +29,8 @@ export interface ExchangeRoom {
   watching: Set<Exchange>;
   upstream(site: Site): { pool: Pool; host: string };
   position(): Position;
+  /** Whether the box has room for a write. */
+  boxMayWrite(): boolean;
   count(what: 'repeatedAtBox' | 'outcomeUnknown' | 'boxUnreachable'): void;
 }
 
@@ -149,6 +151,10 @@ export class Exchange implements AttemptListener {
   #start(site: Site): void {
     if (this.#response.destroyed) {
       this.#finish();
+      return;
+    }
+    if (site === 'box' && !this.#read && !this.#room.boxMayWrite()) {
+      this.#answer(this.#sent ? 'OUTCOME_UNKNOWN' : 'DISK_FULL');
       return;
     }
     if (site === 'box' && this.#sent) this.#room.count('repeatedAtBox');

@@ -36,6 +36,8 @@ export interface GatewayParts {
   limits?: Partial<GatewayLimits>;
   /** Whether the box holds the school's data. Until it does, it serves nobody. Default: it does. */
   boxReady?: () => boolean;
+  /** Whether the box has room for writes. While it has none, it answers them itself (DISK_FULL). Default: it has. */
+  boxMayWrite?: () => boolean;
 }
 
 export interface GatewaySnapshot {
@@ -105,6 +107,7 @@ class HttpGateway implements Gateway {
       watching: this.#watching,
       upstream: (site) => ({ pool: this.#pools[site], host: this.#hosts[site] }),
       position: () => this.#position(),
+      boxMayWrite: () => parts.boxMayWrite?.() ?? true,
       count: (what) => {
         this.#counts[what] += 1;
       },

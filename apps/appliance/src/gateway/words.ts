@@ -52,6 +52,21 @@ export const answers = {
       advice: 'It goes on by itself as soon as the link is back.',
     },
   },
+  DISK_FULL: {
+    status: 507,
+    fr: {
+      title: 'Le boîtier est plein',
+      message: "Le disque du boîtier est presque plein : votre saisie n'a pas été enregistrée.",
+      advice:
+        "Gardez-la et prévenez tout de suite le technicien du site. La consultation reste possible ; rien de ce qui a été enregistré n'est perdu.",
+    },
+    en: {
+      title: 'The box is full',
+      message: "The box's disk is nearly full: your entry was not recorded.",
+      advice:
+        'Keep it and tell the campus technician at once. Reading still works; nothing that was recorded is lost.',
+    },
+  },
   CLOUD_APP_UNREACHABLE: {
     status: 502,
     fr: {

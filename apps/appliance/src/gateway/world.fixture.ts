@@ -17,6 +17,7 @@ export interface WorldOptions {
   policy?: Policy;
   limits?: Partial<GatewayLimits>;
   boxReady?: () => boolean;
+  boxMayWrite?: () => boolean;
 }
 
 export interface World extends AsyncDisposable {
@@ -48,6 +49,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     logger,
     limits: { patienceMs: never, unsafeGraceMs: 100, suspectHoldMs: never, ...options.limits },
     ...(options.boxReady && { boxReady: options.boxReady }),
+    ...(options.boxMayWrite && { boxMayWrite: options.boxMayWrite }),
   });
   moveLink(link, options.state ?? 'ONLINE');
   const { port } = await gateway.listen({ host: '127.0.0.1', port: 0 });

@@ -188,10 +188,10 @@ describe('the log', () => {
     database.pragma(`max_page_count = ${database.pragma('page_count', { simple: true })}`);
     const large = captured(2, 'x'.repeat(100_000));
     expect(() => log.append([large])).toThrow(expect.objectContaining({ code: 'LOG_FULL' }));
-    expect([log.lastSeq, log.lsn]).toEqual([1, 1]);
+    expect([log.lastSeq, log.lsn, log.full]).toEqual([1, 1, true]);
     database.pragma('max_page_count = 1000000');
     log.append([large]);
-    expect([log.lastSeq, log.lsn]).toEqual([2, 2]);
+    expect([log.lastSeq, log.lsn, log.full]).toEqual([2, 2, false]);
     expect([...log.transactionsAfter(0)].map(({ seq }) => seq)).toEqual([1, 2]);
   });
 

@@ -31,6 +31,11 @@ export interface RetentionSettings {
   budgetBytes: number;
 }
 
+export const defaultRetention: RetentionSettings = {
+  keepMs: defaultKeepDays * dayMs,
+  budgetBytes: defaultBudgetBytes,
+};
+
 export interface Cut {
   /** What was acknowledged or received by then goes. */
   notedByMs: number;

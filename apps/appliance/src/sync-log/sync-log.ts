@@ -73,6 +73,7 @@ export class SyncLog implements CaptureSink {
   #lastSeq: number;
   #acknowledged: number;
   #pendingBytes: number;
+  #full = false;
 
   /**
    * @param stateDir Folder of the appliance's state; made if missing.
@@ -132,6 +133,11 @@ export class SyncLog implements CaptureSink {
     return (this.#statements.first.get() as { seq: number | null }).seq ?? this.#lastSeq + 1;
   }
 
+  /** The last append failed because the disk is full. Nothing is lost by it: it was not confirmed to Postgres. */
+  get full(): boolean {
+    return this.#full;
+  }
+
   append(transactions: CapturedTransaction[]): void {
     this.#write(() => this.#insert(transactions));
   }
@@ -157,8 +163,11 @@ export class SyncLog implements CaptureSink {
     } catch (error) {
       // What was rolled back on disk was never here: capture will bring it again.
       [this.#lsn, this.#lastSeq, this.#pendingBytes] = before;
-      throw asLogError(error);
+      const failure = asLogError(error);
+      this.#full = failure instanceof LogError && failure.code === 'LOG_FULL';
+      throw failure;
     }
+    this.#full = false;
     if (this.#lastSeq > before[1]) for (const listener of this.#listeners) listener();
   }
 
