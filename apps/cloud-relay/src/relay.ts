@@ -7,13 +7,18 @@ import { checkServer, readCatalog, readSite, sessionConfig } from '@skooly-edge/
 import { Client, Pool } from 'pg';
 import type { Logger } from 'pino';
 import type { RelayConfig } from './config/config.ts';
+import { defaultFeedRetention, keepFeed } from './feed/feed-retention.ts';
 import { FeedSignals } from './feed/feed-signals.ts';
 import { FeedWriter } from './feed/feed-writer.ts';
 import { buildServer } from './http/server.ts';
 import { Ingest } from './ingest/ingest.ts';
+import { ParkedKeeper } from './ingest/parked-keeper.ts';
 import { PostgresCloud } from './ingest/postgres-cloud.ts';
 
 const liveHoldMs = 20_000;
+/** How often the relay that writes the feed looks for what may go. */
+const feedTidyIntervalMs = 15 * 60_000;
+
 const maxIngestSessions = 4;
 const maxQueryConnections = 10;
 
@@ -32,15 +37,36 @@ export async function runRelay(config: RelayConfig, logger: Logger, signal: Abor
     queries: pool,
     maxSessions: maxIngestSessions,
   });
-  const ingest = new Ingest({ store, now: () => new Date() });
+  const now = () => new Date();
+  const ingest = new Ingest({ store, now });
+  const keeper = new ParkedKeeper({ store, queries: pool, logger, now });
   const signals = new FeedSignals(databaseUrl, logger);
-  const writer = new FeedWriter({ databaseUrl, catalog: { current: catalog }, logger });
+  const writer = new FeedWriter({
+    databaseUrl,
+    catalog: { current: catalog },
+    logger,
+    onCommits(transactions) {
+      for (const { changes } of transactions) keeper.touched(changes.map(({ table }) => table));
+    },
+  });
   const shape = { pool, epoch, signals, liveHoldMs };
-  const server = buildServer({ config, catalog, pool, ingest, shape, logger, now: () => new Date() });
+  const server = buildServer({ config, catalog, pool, ingest, shape, logger, now });
   await server.listen(config.listen);
   logger.info({ ...config.listen, electric: config.electricUrl !== null }, 'relay listens');
   signal.addEventListener('abort', () => server.server.closeAllConnections(), { once: true });
-  await Promise.all([writer.run(signal), signals.run(signal)]);
+  const retention = {
+    pool,
+    settings: config.feedRetention ?? defaultFeedRetention,
+    elected: () => writer.elected,
+    logger,
+    intervalMs: feedTidyIntervalMs,
+  };
+  await Promise.all([
+    keepFeed(retention, signal),
+    writer.run(signal),
+    signals.run(signal),
+    keeper.run(signal),
+  ]);
   await server.close();
   await store.close();
   await pool.end();

@@ -8,6 +8,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   Capture,
+  type CapturedTransaction,
   type Catalog,
   isApplyOrigin,
   type LiveCatalog,
@@ -28,6 +29,8 @@ export interface FeedWriterOptions {
   databaseUrl: string;
   catalog: LiveCatalog;
   logger: Logger;
+  /** Commits of the cloud are in the feed. */
+  onCommits(transactions: readonly CapturedTransaction[]): void;
 }
 
 export class FeedWriter {
@@ -67,7 +70,7 @@ export class FeedWriter {
       while (!(await tryLock(client))) await sleep(electionIntervalMs, undefined, { signal });
       this.#elected = true;
       logger.info('elected to write the feed');
-      const { catalog } = this.#options;
+      const { catalog, onCommits } = this.#options;
       const builder = new FeedBuilder({
         catalog,
         isApply: isApplyOrigin(databaseUrl),
@@ -80,6 +83,7 @@ export class FeedWriter {
           async append(transactions) {
             const commit = builder.build(transactions);
             if (commit) await writeFeed(client, commit);
+            onCommits(transactions);
           },
         },
         skipOrigin: () => false,

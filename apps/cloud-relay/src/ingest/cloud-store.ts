@@ -55,9 +55,13 @@ export interface ParkedTransaction {
 export interface ParkedStore {
   add(parked: ParkedTransaction): Promise<void>;
   remove(campus: string, epoch: string, seq: number): Promise<void>;
+  /** Sets it aside for good, so that it can be fetched back for as long as a decision can be undone. */
+  drop(campus: string, epoch: string, seq: number): Promise<void>;
   /** A campus's parked transactions, the earliest first. */
   list(campus: string): Promise<ParkedTransaction[]>;
   count(campus: string): Promise<number>;
+  /** The epochs of the logs that they come from. */
+  epochs(campus: string): Promise<string[]>;
   /** Identities of rows that a campus's parked transactions touch → the kind of refusal that they wait for. */
   waitingRows(campus: string): Promise<Map<string, RefusalKind>>;
 }

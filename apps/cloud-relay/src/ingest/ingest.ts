@@ -8,7 +8,12 @@
  * and delays nothing else. It does not promise that a batch that was not answered was not applied: the sender asks for
  * the cursor.
  */
-import type { Batch, Transaction } from '@skooly-edge/sync-protocol';
+import {
+  type AppliedMessage,
+  appliedMessage,
+  type Batch,
+  type Transaction,
+} from '@skooly-edge/sync-protocol';
 import { RelayError } from '../errors.ts';
 import { applyGroup } from './apply-group.ts';
 import type { CloudCommit, CloudStore } from './cloud-store.ts';
@@ -63,7 +68,8 @@ export class Ingest {
     await commit.date(last.committedAt);
     const outcome = new Outcome({ campus, epoch, commit, now: this.#options.now() });
     await applyAll(outcome, fresh, await commit.parked.waitingRows(campus));
-    await outcome.write(last.seq);
+    const corrections = await outcome.write();
+    await commit.emit(appliedMessage, { campus, epoch, seq: last.seq, corrections } satisfies AppliedMessage);
     await commit.moveCursor(campus, epoch, last.seq);
     const parked = await commit.parked.count(campus);
     return { cursor: { epoch, seq: last.seq }, conflicts: outcome.conflicts, parked };

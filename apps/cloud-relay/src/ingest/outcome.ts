@@ -4,8 +4,6 @@
  */
 import { createHash } from 'node:crypto';
 import {
-  type AppliedMessage,
-  appliedMessage,
   type Change,
   type Correction,
   conflictTable,
@@ -80,6 +78,7 @@ export class Outcome {
   recordRefusal(transaction: Transaction, refusal: Refusal, current: Row | null): string {
     const change = refusal.change ?? (transaction.changes[0] as Change);
     const base = this.#base(transaction, transaction.changes.indexOf(change), change);
+    base.id = parkedConflictId(base.id as string);
     const changes = json(transaction.changes);
     this.#conflictRows.push({
       ...base,
@@ -98,16 +97,15 @@ export class Outcome {
     return base.id as string;
   }
 
-  /** @param seq The last transaction that this commit applies. */
-  async write(seq: number): Promise<void> {
-    const { campus, epoch, commit } = this.context;
+  /** Writes the conflicts. @returns what the campus has to be told; call at the end, when every row stands as it will stay. */
+  async write(): Promise<Correction[]> {
+    const { commit } = this.context;
     const table = commit.catalog.tables.get(conflictTable) as Table;
     if (this.#conflictRows.length > 0) {
       await commit.rows.insert(table, Object.keys(this.#conflictRows[0] as Row), this.#conflictRows);
       for (const row of this.#conflictRows) this.correct(conflictTable, keyOf(row, table.keyColumns));
     }
-    const message: AppliedMessage = { campus, epoch, seq, corrections: await this.#corrections() };
-    await commit.emit(appliedMessage, message);
+    return this.#corrections();
   }
 
   async #corrections(): Promise<Correction[]> {
@@ -151,13 +149,20 @@ export class Outcome {
 
 /** The same change gives the same id however often it is applied. UUID version 8, RFC 9562. */
 function conflictId(campus: string, epoch: string, seq: number, index: number): string {
-  const hash = createHash('sha256')
-    .update(JSON.stringify([campus, epoch, seq, index]))
-    .digest();
+  return uuidOf([campus, epoch, seq, index]);
+}
+
+function uuidOf(content: unknown): string {
+  const hash = createHash('sha256').update(JSON.stringify(content)).digest();
   hash[6] = ((hash[6] as number) & 0x0f) | 0x80;
   hash[8] = ((hash[8] as number) & 0x3f) | 0x80;
   const hex = hash.toString('hex', 0, 16);
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
+}
+
+/** A parked transaction can come to be applied, and then have conflicts of its own. */
+function parkedConflictId(id: string): string {
+  return uuidOf(['parked', id]);
 }
 
 function json(value: unknown): string | null {

@@ -149,11 +149,10 @@ export function postgresParked(client: Pick<PoolClient, 'query'>): ParkedStore {
       );
     },
     async remove(campus, epoch, seq) {
-      await client.query('DELETE FROM sync.parked WHERE campus = $1 AND epoch = $2 AND seq = $3', [
-        campus,
-        epoch,
-        seq,
-      ]);
+      await take(client, campus, epoch, seq, '');
+    },
+    async drop(campus, epoch, seq) {
+      await take(client, campus, epoch, seq, 'INSERT INTO sync.dropped SELECT *, now() FROM gone');
     },
     async list(campus) {
       const { rows } = await client.query<
@@ -182,6 +181,13 @@ export function postgresParked(client: Pick<PoolClient, 'query'>): ParkedStore {
       );
       return Number(rows[0]?.count ?? 0);
     },
+    async epochs(campus) {
+      const { rows } = await client.query<{ epoch: string }>(
+        'SELECT DISTINCT epoch FROM sync.parked WHERE campus = $1 ORDER BY epoch',
+        [campus],
+      );
+      return rows.map(({ epoch }) => epoch);
+    },
     async waitingRows(campus) {
       const { rows } = await client.query<{ row_id: string; kind: RefusalKind }>(
         'SELECT r.row_id, p.kind FROM sync.parked_row r JOIN sync.parked p USING (campus, epoch, seq) WHERE campus = $1',
@@ -190,6 +196,22 @@ export function postgresParked(client: Pick<PoolClient, 'query'>): ParkedStore {
       return new Map(rows.map((row) => [row.row_id, row.kind]));
     },
   };
+}
+
+/** No cascade does it: foreign keys do not fire in a session that replays. */
+async function take(
+  client: Pick<PoolClient, 'query'>,
+  campus: string,
+  epoch: string,
+  seq: number,
+  keep: string,
+): Promise<void> {
+  await client.query(
+    `WITH gone AS (DELETE FROM sync.parked WHERE campus = $1 AND epoch = $2 AND seq = $3 RETURNING *),
+          rows AS (DELETE FROM sync.parked_row WHERE campus = $1 AND epoch = $2 AND seq = $3)
+     ${keep || 'SELECT FROM gone'}`,
+    [campus, epoch, seq],
+  );
 }
 
 /** @returns whether the session can be used again. */

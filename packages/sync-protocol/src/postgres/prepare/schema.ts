@@ -1,7 +1,9 @@
 /**
  * The engine's own tables, in the schema `sync` of each site. Applied by `prepare`, which may run any number of times.
  */
+import { feedRetentionSchema } from './feed-retention-schema.ts';
 import { migrationSchema, unknownSchema } from './migration-schema.ts';
+import { resyncSchema } from './resync-schema.ts';
 
 /** What both sites have. */
 const commonSchema = `
@@ -79,10 +81,14 @@ CREATE TABLE IF NOT EXISTS sync.parked_row (
   epoch text NOT NULL,
   seq bigint NOT NULL,
   row_id text NOT NULL,
-  PRIMARY KEY (campus, row_id, epoch, seq),
-  FOREIGN KEY (campus, epoch, seq) REFERENCES sync.parked ON DELETE CASCADE
+  PRIMARY KEY (campus, row_id, epoch, seq)
 );
 
+-- Parked transactions that a person has let go.
+CREATE TABLE IF NOT EXISTS sync.dropped (
+  LIKE sync.parked INCLUDING INDEXES,
+  dropped_at timestamptz NOT NULL DEFAULT now()
+);
 -- What each campus has to read, written by the one relay that holds the advisory lock.
 CREATE TABLE IF NOT EXISTS sync.feed (
   campus text NOT NULL,
@@ -148,5 +154,9 @@ CREATE TABLE IF NOT EXISTS sync.seed (
 `;
 
 export function siteSchema(site: string): string {
-  return commonSchema + migrationSchema + (site === 'cloud' ? cloudSchema : campusSchema + unknownSchema);
+  return (
+    commonSchema +
+    migrationSchema +
+    (site === 'cloud' ? cloudSchema + feedRetentionSchema : campusSchema + unknownSchema + resyncSchema)
+  );
 }

@@ -1,0 +1,91 @@
+/**
+ * Keeps an eye on what is parked: tries it again when a table that it waits for changes, when a person has decided, and once
+ * when the relay starts, since the schema or the sync map may be others by now.
+ *
+ * It learns of changes from the feed writer, in the relay that is elected to write; a retry that two relays begin at once
+ * happens once.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { conflictTable } from '@skooly-edge/sync-protocol';
+import type { Pool } from 'pg';
+import type { Logger } from 'pino';
+import type { CloudStore } from './cloud-store.ts';
+import { retryParked } from './retry-parked.ts';
+
+export interface ParkedKeeperOptions {
+  store: CloudStore;
+  queries: Pool;
+  logger: Logger;
+  now(): Date;
+}
+
+/** Changes of this long are answered with one try. */
+const gatherMs = 250;
+
+const retryDelayMs = 5_000;
+
+export class ParkedKeeper {
+  readonly #options: ParkedKeeperOptions;
+  readonly #touched = new Set<string>();
+  #everything = true;
+  #wake: PromiseWithResolvers<void> = Promise.withResolvers();
+
+  constructor(options: ParkedKeeperOptions) {
+    this.#options = options;
+  }
+
+  /** Commits of the cloud have changed these tables. */
+  touched(tables: Iterable<string>): void {
+    for (const table of tables) this.#touched.add(table);
+    if (this.#touched.size > 0) this.#wake.resolve();
+  }
+
+  /** The schema or the sync map is another one. */
+  tryEverything(): void {
+    this.#everything = true;
+    this.#wake.resolve();
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const stopped = () => this.#wake.resolve();
+    signal.addEventListener('abort', stopped, { once: true });
+    this.#wake.resolve();
+    while (!signal.aborted) {
+      await this.#wake.promise;
+      await sleep(gatherMs, undefined, { signal }).catch(() => {});
+      if (signal.aborted) break;
+      this.#wake = Promise.withResolvers();
+      try {
+        await this.#retry();
+      } catch (error) {
+        this.#options.logger.warn(
+          { err: error },
+          'parked transactions could not be tried again, once more later',
+        );
+        this.tryEverything();
+        await sleep(retryDelayMs, undefined, { signal }).catch(() => {});
+      }
+    }
+    signal.removeEventListener('abort', stopped);
+  }
+
+  async #retry(): Promise<void> {
+    const { store, queries, logger, now } = this.#options;
+    const everything = this.#everything;
+    const touched = new Set(this.#touched);
+    this.#everything = false;
+    this.#touched.clear();
+    const { rows } = await queries.query<{ campus: string }>(
+      `SELECT DISTINCT campus FROM sync.parked WHERE $1::boolean OR waits_for && $2::text[]
+         OR ($3::boolean AND conflict_id IN (SELECT id FROM sync.conflict WHERE status = 'decided'))`,
+      [everything, [...touched], touched.has(conflictTable)],
+    );
+    for (const { campus } of rows) {
+      const isDue = (parked: { waitsFor: readonly string[] }) =>
+        everything || parked.waitsFor.some((table) => touched.has(table));
+      const result = await retryParked(store, campus, isDue, now());
+      if (result.applied + result.dropped > 0)
+        logger.info({ campus, ...result }, 'parked transactions were tried again');
+    }
+  }
+}

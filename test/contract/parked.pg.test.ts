@@ -1,0 +1,168 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type Chain, startChain, until } from '../support/chain.ts';
+
+const schema = `
+  CREATE TABLE class (id int PRIMARY KEY, campus text NOT NULL, name text NOT NULL UNIQUE);
+  CREATE TABLE seat (id int PRIMARY KEY, campus text NOT NULL, class_id int NOT NULL REFERENCES class,
+                     pupil text NOT NULL, age int CHECK (age < 30));`;
+
+const seed = `
+  INSERT INTO class VALUES (1, 'mvan', '3e A'), (2, 'mvan', '3e B');
+  INSERT INTO seat VALUES (1, 'mvan', 1, 'Abena', 14), (2, 'mvan', 2, 'Biya', 15);`;
+
+const syncMap = {
+  version: 1,
+  database: 'classes',
+  tables: {
+    'public.class': { scope: 'campus', policy: 'newest' },
+    'public.seat': { scope: 'campus', policy: 'newest' },
+  },
+};
+
+let chain: Chain;
+
+beforeAll(async () => {
+  chain = await startChain({ schema, seed, syncMap, campus: 'mvan' });
+  await chain.connect();
+  await chain.settled();
+});
+
+afterAll(async () => {
+  await chain?.[Symbol.asyncDispose]();
+});
+
+type Side = 'cloud' | 'campus';
+const rows = async (side: Side, sql: string) => (await chain[side].query(sql)).rows;
+const everything = async (side: Side) => [
+  await rows(side, 'SELECT * FROM class ORDER BY id'),
+  await rows(side, 'SELECT * FROM seat ORDER BY id'),
+  await rows(side, 'SELECT * FROM sync.conflict ORDER BY id'),
+];
+const parkedInCloud = async () => Number((await rows('cloud', 'SELECT count(*) FROM sync.parked'))[0].count);
+
+async function bothEqual() {
+  await until(async () => {
+    await chain.settled();
+    return JSON.stringify(await everything('campus')) === JSON.stringify(await everything('cloud'));
+  }).catch(() => {});
+  expect(await everything('campus')).toEqual(await everything('cloud'));
+}
+
+/** What the campus writes while the cloud does something else. */
+async function apart(campus: string[], cloud: string[]) {
+  await chain.disconnect();
+  for (const sql of campus) await chain.campus.query(sql);
+  for (const sql of cloud) await chain.cloud.query(sql);
+  await chain.connect();
+  await chain.settled();
+}
+
+async function decide(side: Side, id: string, decision: object) {
+  await chain[side].query(
+    `UPDATE sync.conflict SET status = 'decided', decided_at = now(), decided_by = 'directrice', decision = $2 WHERE id = $1`,
+    [id, JSON.stringify(decision)],
+  );
+}
+
+const openEntry = async (kind: string) => {
+  const [entry] = await rows(
+    'cloud',
+    `SELECT id FROM sync.conflict WHERE status = 'open' AND kind = '${kind}'`,
+  );
+  return entry.id as string;
+};
+
+describe('a parked transaction', () => {
+  beforeEach(async () => {
+    expect(await parkedInCloud()).toBe(0);
+  });
+
+  test('goes through by itself when the parent that it misses comes, and what waits behind it follows', async () => {
+    await apart(
+      [
+        `INSERT INTO seat VALUES (10, 'mvan', 2, 'Ngono', 13)`,
+        `UPDATE seat SET pupil = 'Ngono M.' WHERE id = 10`,
+        `UPDATE seat SET pupil = 'Abena E.' WHERE id = 1`,
+      ],
+      [`DELETE FROM seat WHERE id = 2`, `DELETE FROM class WHERE id = 2`],
+    );
+    expect(await parkedInCloud()).toBe(2);
+    expect(await rows('cloud', 'SELECT pupil FROM seat WHERE id = 1')).toEqual([{ pupil: 'Abena E.' }]);
+    await bothEqual();
+    await chain.cloud.query(`INSERT INTO class VALUES (2, 'mvan', '3e B again')`);
+    await until(async () => (await parkedInCloud()) === 0);
+    await bothEqual();
+    expect(await rows('campus', 'SELECT pupil FROM seat WHERE id = 10')).toEqual([{ pupil: 'Ngono M.' }]);
+    expect(
+      await rows('campus', `SELECT DISTINCT status FROM sync.conflict WHERE kind = 'parent_missing'`),
+    ).toEqual([{ status: 'settled' }]);
+  });
+
+  test('goes through when the unique value that it wants is free', async () => {
+    await apart(
+      [`INSERT INTO class VALUES (20, 'mvan', 'Tle C')`],
+      [`INSERT INTO class VALUES (21, 'mvan', 'Tle C')`],
+    );
+    expect(await parkedInCloud()).toBe(1);
+    await bothEqual();
+    await chain.campus.query(`UPDATE class SET name = 'Tle D' WHERE id = 21`);
+    await until(async () => (await parkedInCloud()) === 0);
+    await bothEqual();
+    expect(await rows('campus', 'SELECT name FROM class WHERE id >= 20 ORDER BY id')).toEqual([
+      { name: 'Tle C' },
+      { name: 'Tle D' },
+    ]);
+  });
+
+  test('is tried with other values when somebody on campus, offline, decides so', async () => {
+    await apart(
+      [`INSERT INTO class VALUES (30, 'mvan', '2nde')`],
+      [`INSERT INTO class VALUES (31, 'mvan', '2nde')`],
+    );
+    const id = await openEntry('unique_clash');
+    await bothEqual();
+    await chain.disconnect();
+    await decide('campus', id, { action: 'edit', changes: [{ index: 0, values: { name: '2nde bis' } }] });
+    await chain.connect();
+    await until(async () => (await parkedInCloud()) === 0);
+    await bothEqual();
+    expect(await rows('campus', 'SELECT name FROM class WHERE id = 30')).toEqual([{ name: '2nde bis' }]);
+  });
+
+  test('that is edited into something that is refused as well is open again', async () => {
+    await apart(
+      [`INSERT INTO class VALUES (40, 'mvan', '1re')`],
+      [`INSERT INTO class VALUES (41, 'mvan', '1re')`],
+    );
+    const id = await openEntry('unique_clash');
+    await decide('cloud', id, { action: 'edit', changes: [{ index: 0, values: { name: '3e A' } }] });
+    await until(
+      async () =>
+        (await rows('cloud', `SELECT status FROM sync.conflict WHERE id = '${id}'`))[0].status === 'open',
+    );
+    expect(await parkedInCloud()).toBe(1);
+    await decide('cloud', id, { action: 'drop' });
+    await until(async () => (await parkedInCloud()) === 0);
+    await bothEqual();
+    expect(await rows('cloud', 'SELECT kind FROM sync.dropped')).toEqual([{ kind: 'unique_clash' }]);
+    expect(await rows('campus', 'SELECT id FROM class WHERE id = 40')).toEqual([]);
+  });
+
+  test('in the midst of a backlog delays nothing else', async () => {
+    await apart(
+      [
+        `DO $$ BEGIN FOR n IN 1..3000 LOOP
+           INSERT INTO seat VALUES (1000 + n, 'mvan', 1, 'pupil ' || n, 12);
+           IF n = 1500 THEN INSERT INTO class VALUES (50, 'mvan', '6e'); END IF;
+           COMMIT;
+         END LOOP; END $$`,
+      ],
+      [`INSERT INTO class VALUES (51, 'mvan', '6e')`],
+    );
+    expect(await parkedInCloud()).toBe(1);
+    expect(await rows('cloud', 'SELECT count(*) FROM seat WHERE id > 1000')).toEqual([{ count: '2999' }]);
+    await bothEqual();
+    await decide('campus', await openEntry('unique_clash'), { action: 'drop' });
+    await until(async () => (await parkedInCloud()) === 0);
+  });
+});
