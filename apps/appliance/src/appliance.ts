@@ -12,6 +12,9 @@ import { type Logger, pino } from 'pino';
 import { buildAdmin } from './admin/admin.ts';
 import type { Status } from './admin/status.ts';
 import { type CampusSync, openCampusSync } from './campus-sync.ts';
+import { CampusClock } from './clock/campus-clock.ts';
+import { openClockFile } from './clock/clock-file.ts';
+import { thisMachine } from './clock/machine.ts';
 import { type ApplianceConfig, readConfig } from './config/config.ts';
 import { readEnv } from './config/env.ts';
 import { openBallast } from './disk/ballast.ts';
@@ -65,6 +68,9 @@ export async function runAppliance(
     writeFailed: () => sync.logFull(),
     now: () => new Date(),
   });
+  const clock = new CampusClock(thisMachine(systemClock.after), openClockFile(config.stateDir), (error) =>
+    logger.warn({ err: error }, 'what is known of the time could not be kept'),
+  );
   const sync = await openCampusSync({
     databaseUrl: config.databaseUrl.reveal(),
     syncMap: config.syncMap,
@@ -72,6 +78,7 @@ export async function runAppliance(
     relayUrl: config.relayUrl,
     authorization: () => `Bearer ${config.relayToken.reveal()}`,
     logger,
+    clock,
     retention: storage.retention,
     diskIsShort: () => disk.short(),
   });
@@ -82,8 +89,12 @@ export async function runAppliance(
     timeoutMs: config.link.timeoutMs,
     clock: systemClock,
     randomBytes,
+    exchange: clock.exchange,
   });
-  const probe = (limit: AbortSignal) => prober.round(limit);
+  const probe = (limit: AbortSignal) => {
+    clock.seen();
+    return prober.round(limit);
+  };
   const link = createLink({ settings: config.link, clock: systemClock, logger, probe });
   let boxReady = false;
   const { fenceMaxMs, patienceMs, answerTimeoutMs } = config;
@@ -98,7 +109,10 @@ export async function runAppliance(
     boxReady: () => boxReady,
     boxMayWrite: () => disk.mayWrite(),
   });
-  const admin = buildAdmin({ readStatus: () => readStatus(config, sync, link, gateway, disk), logger });
+  const admin = buildAdmin({
+    readStatus: () => readStatus(config, sync, link, gateway, disk, clock),
+    logger,
+  });
 
   link.onChange(({ state }) => {
     if (state === 'RECOVERING') sync.linkIsBack();
@@ -120,6 +134,7 @@ export async function runAppliance(
     await gateway.close();
     await admin.close();
     await prober.close();
+    clock.close();
   }
 }
 
@@ -163,6 +178,7 @@ async function readStatus(
   link: Link,
   gateway: Gateway,
   disk: Disk,
+  clock: CampusClock,
 ): Promise<Status> {
   const { state, since, reasons, probes, ...measured } = link.snapshot();
   return {
@@ -174,5 +190,6 @@ async function readStatus(
     link: { ...measured, reasons: [...reasons], probes: [...probes] },
     gateway: gateway.snapshot(),
     disk: disk.snapshot(),
+    clock: clock.status(),
   };
 }

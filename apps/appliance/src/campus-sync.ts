@@ -17,6 +17,7 @@ import {
 } from '@skooly-edge/sync-protocol';
 import { Client, Pool } from 'pg';
 import type { Logger } from 'pino';
+import type { CampusClock } from './clock/campus-clock.ts';
 import { Follower } from './pull/follower.ts';
 import { PostgresCampus } from './pull/postgres-campus.ts';
 import { Pull } from './pull/pull.ts';
@@ -27,6 +28,9 @@ import { defaultRetention, keepLog, type RetentionSettings } from './sync-log/re
 import { SyncLog } from './sync-log/sync-log.ts';
 
 const captureRestartDelayMs = 500;
+
+/** How often the cloud hears at the least how far its feed is read. */
+const tellReadIntervalMs = 3_600_000;
 
 /** How often the log looks for what may go, and listens to the disk. */
 const logTidyIntervalMs = 10_000;
@@ -43,6 +47,8 @@ export interface CampusSyncOptions {
   /** Value of the Authorization header. */
   authorization(): string;
   logger: Logger;
+  /** When captured transactions were committed; left out, they say what Postgres says. */
+  clock?: Pick<CampusClock, 'stamp' | 'boots' | 'now'>;
   /** How long and how much the log keeps of what is acknowledged. */
   retention?: RetentionSettings;
   /** Whether the disk has so little room that acknowledged transactions have to go early. */
@@ -86,13 +92,15 @@ export interface CampusSync {
 
 /** @throws SyncError when the database is not fit: not prepared, wrong settings, tables that the sync map misses. */
 export async function openCampusSync(options: CampusSyncOptions): Promise<CampusSync> {
-  const { databaseUrl, stateDir, relayUrl, authorization, logger } = options;
+  const { databaseUrl, stateDir, relayUrl, authorization, logger, clock } = options;
   const catalog = await inspectDatabase(options);
   const database = new Pool({ ...sessionConfig(databaseUrl, { applicationName: 'skooly-edge' }), max: 4 });
   database.on('error', (error) => logger.warn({ err: error }, 'an idle database connection broke'));
-  const log = SyncLog.open(stateDir, isApplyOrigin(databaseUrl));
+  const now = clock ? () => clock.now() : Date.now;
+  const stamp = clock && ((committedAt: number) => clock.stamp(committedAt));
+  const log = SyncLog.open(stateDir, isApplyOrigin(databaseUrl), { now, stamp });
   const capture = campusCapture(databaseUrl, catalog, log);
-  const relay = new RelayClient(relayUrl, authorization);
+  const relay = new RelayClient(relayUrl, authorization, () => pull.state.feedSeq || null);
   const captured = (limit: AbortSignal) => capture.passed(database, limit);
   const seed = new Seed({ databaseUrl, catalog, relay, logger });
   const store = new PostgresCampus({ databaseUrl, catalog: { current: catalog }, logger });
@@ -115,16 +123,17 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
     relay,
     logger,
     random: Math.random,
+    boots: clock && ((lines) => clock.boots(lines)),
     onAcknowledged() {
       if (follower.parked > 0) void retryWaiting();
     },
   });
   const position = (limit: AbortSignal) => relay.sync(log.epoch, limit);
-  const pull = new Pull({ relayUrl, authorization, position, database, follower, logger });
+  const pull: Pull = new Pull({ relayUrl, authorization, position, database, follower, logger });
 
   const settings = options.retention ?? defaultRetention;
   const diskIsShort = () => options.diskIsShort?.() ?? false;
-  const keeper = { log, settings, logger, now: Date.now, intervalMs: logTidyIntervalMs, diskIsShort };
+  const keeper = { log, settings, logger, now, intervalMs: logTidyIntervalMs, diskIsShort };
   let captureProblem: string | null = null;
   const acknowledged = (limit: AbortSignal) => push.acknowledged(log.lastSeq, limit);
   return {
@@ -134,6 +143,7 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
           captureProblem = problem;
         }),
         keepLog(keeper, signal),
+        tellWhatIsRead(position, signal),
         seed.run(signal).then(() => Promise.all([retryWaiting(), push.run(signal), pull.run(signal)])),
       ]);
       stopping.abort(new Error('the box stops'));
@@ -179,6 +189,17 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
     },
     logFull: () => log.full,
   };
+}
+
+/** An idle box asks seldom; the cloud may forget only what it has heard to be read. */
+async function tellWhatIsRead(
+  position: (limit: AbortSignal) => Promise<unknown>,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    await sleep(tellReadIntervalMs, undefined, { signal }).catch(() => {});
+    if (!signal.aborted) await position(signal).catch(() => {});
+  }
 }
 
 async function inspectDatabase(options: CampusSyncOptions): Promise<Catalog> {

@@ -64,4 +64,11 @@ export const exampleStatus: Status = {
     ballastHeld: true,
     problem: null,
   },
+  clock: {
+    trusted: true,
+    offsetMs: -12,
+    errorMs: 20,
+    boot: '0f3a91bc77d0.1',
+    lastExchangeAt: '2026-03-02T06:59:59.000Z',
+  },
 };

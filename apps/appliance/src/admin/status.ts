@@ -79,6 +79,14 @@ const DiskStatus = Type.Object({
   problem: orNull(Type.String()),
 });
 
+const ClockStatus = Type.Object({
+  trusted: Type.Boolean({ description: 'this boot was compared with the cloud’s clock' }),
+  offsetMs: orNull(Type.Number({ description: 'the cloud’s clock minus this machine’s' })),
+  errorMs: orNull(Type.Number({ minimum: 0 })),
+  boot: Type.String(),
+  lastExchangeAt: orNull(Instant),
+});
+
 export const StatusSchema = Type.Object({
   campus: Type.String(),
   state: State,
@@ -88,6 +96,7 @@ export const StatusSchema = Type.Object({
   link: LinkStatus,
   gateway: GatewayStatus,
   disk: DiskStatus,
+  clock: ClockStatus,
 });
 
 export type Status = Type.Static<typeof StatusSchema>;

@@ -144,6 +144,18 @@ describe('status', () => {
     expect(shown({ sync })).toContain('Log         3.0 GB, more than its 1.1 GB');
   });
 
+  test('a box whose clock is off, or was not compared with the cloud, says so, and only then', () => {
+    const shown = (changed: Partial<Status['clock']>) =>
+      statusScreen(
+        { ...exampleStatus, clock: { ...exampleStatus.clock, ...changed } },
+        { nowMs, colour: false },
+      );
+    expect(shown({})).not.toContain('Clock');
+    expect(shown({ offsetMs: 7_200_000 })).toContain('Clock       2 h behind the cloud');
+    expect(shown({ offsetMs: -7_200_000 })).toContain('2 h ahead of the cloud');
+    expect(shown({ trusted: false, offsetMs: null })).toContain('Clock       not compared with the cloud');
+  });
+
   test('a box that does not read local changes says why, and only then', () => {
     const captureProblem = 'Postgres has no usable replication slot.';
     const sync = { ...exampleStatus.sync, captureProblem };

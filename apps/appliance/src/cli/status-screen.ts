@@ -41,6 +41,7 @@ export function statusScreen(status: Status, { nowMs, colour }: ScreenOptions): 
     ...seeding(status),
     ...capture(status, paint),
     ...room(status, paint),
+    ...time(status, paint),
     ...status.link.probes.map((probe, index): [string, string] => [
       index === 0 ? 'Link' : '',
       probeLine(probe, paint),
@@ -112,6 +113,18 @@ function room({ disk, sync }: Status, paint: Paint): [string, string][] {
   return lines;
 }
 
+/** A clock that is off is corrected in what is sent; people who read this box's own times should know. */
+function time({ clock }: Status, paint: Paint): [string, string][] {
+  if (!clock.trusted || clock.offsetMs === null) {
+    const says = 'not compared with the cloud since the start; times are settled when it answers';
+    return [['Clock', paint('yellow', says)]];
+  }
+  if (Math.abs(clock.offsetMs) < 2_000) return [];
+  const way = clock.offsetMs > 0 ? 'behind' : 'ahead of';
+  const off = `${duration(Math.abs(clock.offsetMs) / 1_000)} ${way} the cloud's`;
+  return [['Clock', paint('yellow', `${off}; what is sent is dated rightly all the same`)]];
+}
+
 function probeLine(
   { kind, url, ok, rttMs, problem }: Status['link']['probes'][number],
   paint: Paint,
@@ -128,10 +141,6 @@ function linkNotes({ state, link }: Status): string[] {
     notes.push(
       `going back is held down for another ${duration(link.holdDownLeftMs / 1_000)}: the link fell before`,
     );
-  }
-  if (link.clockOffsetMs !== null && Math.abs(link.clockOffsetMs) >= 2_000) {
-    const way = link.clockOffsetMs > 0 ? 'behind' : 'ahead of';
-    notes.push(`this box's clock is ${duration(Math.abs(link.clockOffsetMs) / 1_000)} ${way} the cloud's`);
   }
   return notes;
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { commitTime } from '@skooly-edge/sync-protocol';
@@ -12,10 +12,14 @@ let world: World;
 let file: ClockFile;
 let clock: CampusClock;
 
+const fail = (error: unknown) => {
+  throw error;
+};
+
 beforeEach(() => {
   world = new World();
   file = memoryFile();
-  clock = new CampusClock(world.machine(), file);
+  clock = new CampusClock(world.machine(), file, fail);
 });
 
 /** A commit now, captured at once. */
@@ -32,7 +36,7 @@ function meetTheCloud(roundTripUs = 0): void {
 
 function powerCut(offUs: number): void {
   world.powerCut(offUs);
-  clock = new CampusClock(world.machine(), file);
+  clock = new CampusClock(world.machine(), file, fail);
 }
 
 async function dated({ stamp, wallUs }: Commit) {
@@ -72,7 +76,7 @@ describe('a commit is dated rightly, once the boot has met the cloud, though', (
   it('the appliance was started anew since', async () => {
     const one = commit();
     world.pass(60 * second);
-    clock = new CampusClock(world.machine(), file);
+    clock = new CampusClock(world.machine(), file, fail);
     const other = commit();
     expect(other.stamp.boot).toBe(one.stamp.boot);
     meetTheCloud();
@@ -179,6 +183,58 @@ describe('a commit that is captured after the power cut that followed it', () =>
   });
 });
 
+describe('a monotonic clock that is off', () => {
+  it('does no harm while the cloud is met, however long nothing can be pushed', async () => {
+    world.drift = 80e-6;
+    const commits: Commit[] = [];
+    for (let n = 0; n < 200; n++) {
+      world.pass(300 * second);
+      meetTheCloud(0.02 * second);
+      commits.push(commit());
+    }
+    for (const one of commits) expect(await uncertainty(one)).toBeLessThan(1.5 * second);
+  });
+
+  it('makes what was committed far from any exchange as uncertain as it drifts', async () => {
+    world.drift = -80e-6;
+    meetTheCloud();
+    const commits: Commit[] = [];
+    for (let n = 0; n < 20; n++) {
+      commits.push(commit());
+      world.pass(day);
+    }
+    meetTheCloud();
+    for (const one of commits) expect(await uncertainty(one)).toBeGreaterThan(60 * second);
+    expect(await uncertainty(commit())).toBeLessThan(0.1 * second);
+  });
+
+  it('is allowed for in the bounds of a boot that never met the cloud', async () => {
+    for (const drift of [90e-6, -90e-6]) {
+      world.drift = drift;
+      meetTheCloud();
+      powerCut(0);
+      const first = commit();
+      world.pass(10 * day);
+      clock.seen();
+      const last = commit();
+      powerCut(0);
+      meetTheCloud();
+      for (const one of [first, last]) await uncertainty(one);
+    }
+  });
+
+  it('stands still while the machine sleeps, and what was committed before and after is dated with both', async () => {
+    meetTheCloud();
+    const commits = [commit()];
+    world.realUs += 8 * hour;
+    commits.push(commit());
+    world.pass(60 * second);
+    meetTheCloud();
+    for (const one of commits) expect(await uncertainty(one)).toBeGreaterThan(8 * hour - second);
+    expect(await uncertainty(commit())).toBeLessThan(0.1 * second);
+  });
+});
+
 it('what it says of a commit contains the truth, over power cuts, jumps, restarts, drift and slow answers', async () => {
   const span = (most: number) => fc.integer({ min: 0, max: most });
   const event = fc.oneof(
@@ -199,7 +255,7 @@ it('what it says of a commit contains the truth, over power cuts, jumps, restart
         world = new World();
         world.drift = rate / 1e6;
         file = memoryFile();
-        clock = new CampusClock(world.machine(), file);
+        clock = new CampusClock(world.machine(), file, fail);
         const commits: Commit[] = [];
         for (const { does, ...more } of events) {
           const us = 'us' in more ? more.us : 0;
@@ -208,7 +264,7 @@ it('what it says of a commit contains the truth, over power cuts, jumps, restart
           clock.seen();
           if (does === 'meet') meetTheCloud(us);
           if (does === 'jump') world.wallErrorUs = Math.max(-world.realUs, world.wallErrorUs + us);
-          if (does === 'restart') clock = new CampusClock(world.machine(), file);
+          if (does === 'restart') clock = new CampusClock(world.machine(), file, fail);
           if (does === 'powerCut') powerCut(us);
         }
         for (const one of commits) {
@@ -229,7 +285,7 @@ it('monotonic times of a boot never go back, whatever the wall clock does', () =
   fc.assert(
     fc.property(jumps, fc.nat({ max: 5 * second }), (steps, lag) => {
       world = new World();
-      clock = new CampusClock(world.machine(), memoryFile());
+      clock = new CampusClock(world.machine(), memoryFile(), fail);
       let last: CommitStamp = { boot: '', mono: 0 };
       for (const [passes, jump] of steps) {
         world.pass(passes);
@@ -266,7 +322,7 @@ it('the status tells whether the time is trusted, how far the clocks are apart, 
 it('the file gives back what was written, in order, and forgets the oldest boots beyond its limit', () => {
   const dir = mkdtempSync(join(tmpdir(), 'skooly-clock-'));
   try {
-    const onDisk = () => new CampusClock(world.machine(), openClockFile(dir));
+    const onDisk = () => new CampusClock(world.machine(), openClockFile(dir), fail);
     let open = onDisk();
     open.exchange()(world.realUs / 1_000);
     const stamp = open.stamp(world.wallUs());
@@ -281,6 +337,31 @@ it('the file gives back what was written, in order, and forgets the oldest boots
     const boots = kept.read().map(({ boot }) => boot);
     expect([boots.length, boots[0], boots.at(-1)]).toEqual([2_000, 'later1', 'later2000']);
     kept.close();
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+});
+
+it('a file that cannot be written costs nothing while the process lives; it is told, not thrown', () => {
+  const problems: unknown[] = [];
+  const full = { ...memoryFile(), write: () => fail(new Error('no room')) };
+  const deaf = new CampusClock(world.machine(), full, (error) => problems.push(error));
+  deaf.exchange()(world.realUs / 1_000);
+  expect(deaf.stamp(world.wallUs()).boot).toBe('boot0.1');
+  expect(deaf.status().trusted).toBe(true);
+  expect(problems).not.toEqual([]);
+});
+
+it('a damaged file is set aside, and the box knows nothing of earlier boots', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'skooly-clock-'));
+  try {
+    writeFileSync(
+      join(dir, 'clock.sqlite'),
+      'this is no database, and long enough to be seen as one'.repeat(99),
+    );
+    const begun = openClockFile(dir);
+    expect(begun.read()).toEqual([]);
+    begun.close();
   } finally {
     rmSync(dir, { recursive: true });
   }

@@ -50,16 +50,21 @@ const patienceMs = 3_000;
 export class CampusClock {
   readonly #machine: Machine;
   readonly #file: ClockFile;
+  readonly #onProblem: (error: unknown) => void;
   readonly #measured = Promise.withResolvers<void>();
   #stretches: Stretch[];
   #saved: Stretch;
   #lastExchange: number | null = null;
   #patient = true;
 
-  /** @param file Closed by `close`. */
-  constructor(machine: Machine, file: ClockFile) {
+  /**
+   * @param file Closed by `close`.
+   * @param onProblem Told when the file could not be written: what is known is still known as long as the process lives.
+   */
+  constructor(machine: Machine, file: ClockFile, onProblem: (error: unknown) => void) {
     this.#machine = machine;
     this.#file = file;
+    this.#onProblem = onProblem;
     this.#stretches = file.read();
     const newest = this.#stretches.at(-1);
     if (newest?.boot !== machine.bootId) this.#stretches.push(this.#firstOfBoot(newest));
@@ -96,7 +101,7 @@ export class CampusClock {
       const { kept, begun } = afterExchange(this.#current, fresh, now);
       this.#replace(this.#current, kept);
       if (begun) {
-        this.#file.write(kept);
+        this.#write(kept);
         this.#stretches.push(begun);
       }
       this.#lastExchange = now.mono;
@@ -123,10 +128,15 @@ export class CampusClock {
     return Object.fromEntries(known.filter(([name]) => named.has(name)));
   }
 
-  /** Milliseconds since 1970-01-01 UTC by the cloud's clock; null while this boot was not compared with it. */
+  /**
+   * Milliseconds since 1970-01-01 UTC by the cloud's clock. While this boot was not compared with it: a time that surely has been
+   * reached; null when none is known.
+   */
   now(): number | null {
-    const { measured } = this.#current;
-    return measured && (measured.base + this.#machine.monoUs()) / 1_000;
+    this.#update({ last: this.#read() });
+    const { measured, earliest, last } = this.#current;
+    if (measured) return (measured.base + last.mono) / 1_000;
+    return earliest > 0 ? trustedUntil(this.#current) / 1_000 : null;
   }
 
   status(): ClockStatus {
@@ -202,6 +212,15 @@ export class CampusClock {
 
   #save(): void {
     this.#saved = this.#current;
-    this.#file.write(this.#current);
+    this.#write(this.#current);
+  }
+
+  /** A full disk must not stop capture, nor look like a cut cable. */
+  #write(stretch: Stretch): void {
+    try {
+      this.#file.write(stretch);
+    } catch (error) {
+      this.#onProblem(error);
+    }
   }
 }

@@ -1,5 +1,5 @@
 /** The stretches on disk, so that a commit of an earlier boot can still be dated after a power cut. Durable on return. */
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import type { Measurement, Stretch } from './stretch.ts';
@@ -53,13 +53,41 @@ export interface ClockFile {
   close(): void;
 }
 
-/** @param stateDir Folder of the appliance's state; made if missing. */
+/**
+ * A damaged file is set aside, and a new one begun: what was committed in earlier boots and not pushed yet cannot be dated
+ * then, which is no reason for the box not to start.
+ *
+ * @param stateDir Folder of the appliance's state; made if missing.
+ */
 export function openClockFile(stateDir: string): ClockFile {
   mkdirSync(stateDir, { recursive: true });
-  const database = new Database(join(stateDir, 'clock.sqlite'));
-  database.pragma('journal_mode = WAL');
-  database.pragma('synchronous = FULL');
-  database.exec(schema);
+  const path = join(stateDir, 'clock.sqlite');
+  try {
+    return clockFile(openDatabase(path));
+  } catch (error) {
+    const { code = '' } = error as { code?: string };
+    if (!code.startsWith('SQLITE_CORRUPT') && code !== 'SQLITE_NOTADB') throw error;
+    for (const suffix of ['', '-wal', '-shm'])
+      if (existsSync(path + suffix)) renameSync(path + suffix, `${path}.damaged${suffix}`);
+    return clockFile(openDatabase(path));
+  }
+}
+
+function openDatabase(path: string): Database.Database {
+  const database = new Database(path);
+  try {
+    database.pragma('journal_mode = WAL');
+    database.pragma('synchronous = FULL');
+    database.exec(schema);
+    database.prepare('SELECT count(*) FROM boot').get();
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+function clockFile(database: Database.Database): ClockFile {
   const all = database.prepare('SELECT * FROM boot ORDER BY place');
   const forget = database.prepare('DELETE FROM boot WHERE place <= (SELECT max(place) FROM boot) - ?');
   const write = database.prepare(`

@@ -44,8 +44,19 @@ async function refusing(): Promise<URL> {
   return url;
 }
 
-function probe(relayUrls: URL[], { appUrl = null as URL | null, timeoutMs = 2_000 } = {}) {
-  const parts = { relayUrls, appUrl, publicKey: cloud.publicKey, timeoutMs, clock: systemClock, randomBytes };
+function probe(
+  relayUrls: URL[],
+  { appUrl = null as URL | null, timeoutMs = 2_000, exchange = () => (_: number) => {} } = {},
+) {
+  const parts = {
+    relayUrls,
+    appUrl,
+    publicKey: cloud.publicKey,
+    timeoutMs,
+    clock: systemClock,
+    randomBytes,
+    exchange,
+  };
   const prober = openProber(parts);
   closing.unshift(() => prober.close());
   return { once: () => prober.round(new AbortController().signal), prober };
@@ -60,6 +71,24 @@ test('a signed answer is a hit, and tells how far the clocks are apart', async (
   expect(round).toMatchObject({ outcome: 'hit', probes: [{ ok: true, kind: 'signed', problem: null }] });
   expect(round.clockOffsetMs).toBeGreaterThan(3_590_000);
   expect(round.clockOffsetMs).toBeLessThan(3_610_000);
+});
+
+test('only an answer that is proved good tells the time to whoever asked', async () => {
+  const time = '2026-01-05T07:00:00.123Z';
+  const good = await serve((request, response) => response.end(signedHealth(nonceOf(request), { time })));
+  const forged = await serve((request, response) =>
+    response.end(signedHealth(nonceOf(request), { time, key: stranger.privateKey })),
+  );
+  const app = await serve((_, response) => response.end());
+  const told: number[] = [];
+  let sent = 0;
+  const exchange = () => {
+    sent += 1;
+    return (cloudTimeMs: number) => told.push(cloudTimeMs);
+  };
+  await probe([forged, good], { appUrl: app, exchange }).once();
+  expect(sent).toBe(2);
+  expect(told).toEqual([Date.parse(time)]);
 });
 
 test('every probe has a nonce of its own, over one connection', async () => {

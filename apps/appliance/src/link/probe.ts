@@ -39,6 +39,8 @@ export interface ProberParts {
   clock: Clock;
   /** 16 random bytes. */
   randomBytes(size: 16): Buffer;
+  /** Called as a signed probe is sent; what it returns is called with the cloud's time, once the answer is proved good. */
+  exchange?(): (cloudTimeMs: number) => void;
 }
 
 export interface Prober {
@@ -57,10 +59,12 @@ export function openProber(parts: ProberParts): Prober {
     const url = new URL(`${base.pathname.replace(/\/$/, '')}/healthz${nonce ? `?nonce=${nonce}` : ''}`, base);
     const about = { url: base.href, kind, at: new Date(parts.clock.wallMs()).toISOString(), offsetMs: null };
     const sentAtMs = parts.clock.wallMs();
+    const answered = nonce ? parts.exchange?.() : undefined;
     try {
       const { status, body, rttMs } = await fetchProbe(reach, url, signal);
       const judged = nonce ? judgeSigned(status, body, nonce) : judgeApp(status);
       if (!judged.ok) return { ...about, ok: false, refused: false, rttMs, problem: judged.problem };
+      if (judged.timeMs !== null) answered?.(judged.timeMs);
       const offsetMs = judged.timeMs === null ? null : Math.round(judged.timeMs - (sentAtMs + rttMs / 2));
       return { ...about, ok: true, refused: false, rttMs, problem: null, offsetMs };
     } catch (error) {

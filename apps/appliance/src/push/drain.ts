@@ -2,7 +2,7 @@
  * Drains the sync log into the relay until nothing is left: asks for the cursor, sends what follows it in batches, notes what
  * is acknowledged. Whatever goes wrong is thrown; draining again begins with the cursor.
  */
-import type { BatchHeader } from '@skooly-edge/sync-protocol';
+import type { BatchHeader, BootTimes } from '@skooly-edge/sync-protocol';
 import type { BatchSize } from './batch-size.ts';
 
 /** What draining needs of the sync log. */
@@ -38,6 +38,8 @@ export interface DrainOptions {
   /** Milliseconds of a clock that only goes forward. */
   monotonicMs(): number;
   onAnswer(answer: PushAnswer): void;
+  /** What is known of the boots in which the transactions of these lines were committed. */
+  boots?(lines: readonly string[]): Promise<BootTimes>;
 }
 
 const maxBatchTransactions = 10_000;
@@ -50,8 +52,9 @@ export async function drain(options: DrainOptions, signal: AbortSignal): Promise
   for (;;) {
     const slice = log.read(log.acknowledged, batchSize.bytes, maxBatchTransactions);
     if (!slice) return;
+    const boots = await options.boots?.(slice.lines);
     const startedAt = monotonicMs();
-    const answer = await relay.push({ epoch: log.epoch }, slice.lines, signal);
+    const answer = await relay.push({ epoch: log.epoch, boots }, slice.lines, signal);
     batchSize.sent(slice.bytes, monotonicMs() - startedAt);
     log.acknowledge(answer.cursor.seq);
     onAnswer(answer);

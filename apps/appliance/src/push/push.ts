@@ -5,6 +5,7 @@
  * It does not decide whether there is a link: it tries, and waits longer after each failure, unless it is woken.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { BootTimes } from '@skooly-edge/sync-protocol';
 import type { Logger } from 'pino';
 import type { RelayClient } from '../relay-client/relay-client.ts';
 import { RelayRefusal } from '../relay-client/relay-fetch.ts';
@@ -29,6 +30,8 @@ export interface PushOptions {
   random(): number;
   /** The cloud has said how far this campus's transactions are judged. */
   onAcknowledged(): void;
+  /** What is known of the boots in which the transactions of these lines were committed. */
+  boots?(lines: readonly string[]): Promise<BootTimes>;
 }
 
 export class Push {
@@ -98,6 +101,7 @@ export class Push {
         relay,
         batchSize: this.#batchSize,
         monotonicMs: () => performance.now(),
+        boots: this.#options.boots,
         onAnswer: (answer) => {
           if (!first) this.state.lastPushAt = new Date();
           first = false;

@@ -1,7 +1,12 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { CapturedChange, CapturedTransaction, Row } from '@skooly-edge/sync-protocol';
+import {
+  bootsNamed,
+  type CapturedChange,
+  type CapturedTransaction,
+  type Row,
+} from '@skooly-edge/sync-protocol';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { logFileName } from './log-file.ts';
@@ -52,6 +57,20 @@ afterEach(() => {
 });
 
 describe('appending', () => {
+  it('stamps what is captured with boot and monotonic time, where it is told how, and finds both again', () => {
+    log.close();
+    log = SyncLog.open(dir, () => false, {
+      stamp: (committedAt) => ({ boot: 'b.1', mono: committedAt + 1 }),
+    });
+    log.append([captured(10), captured(20)]);
+    const { lines } = log.read(0, 1e6, 100) ?? { lines: [] };
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+      { seq: 1, committedAt: 100, boot: 'b.1', mono: 101 },
+      { seq: 2, committedAt: 200, boot: 'b.1', mono: 201 },
+    ]);
+    expect(bootsNamed(lines)).toEqual(new Set(['b.1']));
+  });
+
   it('numbers the transactions from 1 without gaps', () => {
     log.append([captured(10), captured(20)]);
     log.append([captured(30)]);

@@ -47,6 +47,8 @@ export interface SyncLogOptions {
   now(): number | null;
   /** Makes the epoch of a log that begins. */
   newEpoch(): string;
+  /** In which boot, and when on its monotonic clock, a captured transaction was committed. */
+  stamp?(committedAt: number): { boot: string; mono: number };
 }
 
 const systemOptions: SyncLogOptions = { now: Date.now, newEpoch: randomUUID };
@@ -67,6 +69,7 @@ export class SyncLog implements CaptureSink {
   readonly #acknowledgements: Acknowledgements;
   readonly #trimming: Trimming;
   readonly #now: () => number | null;
+  readonly #stamp: SyncLogOptions['stamp'];
   readonly #isApply: (origin: string) => boolean;
   readonly #listeners = new Set<() => void>();
   #lsn: number;
@@ -85,9 +88,9 @@ export class SyncLog implements CaptureSink {
     isApply: (origin: string) => boolean,
     options: Partial<SyncLogOptions> = {},
   ): SyncLog {
-    const { now, newEpoch } = { ...systemOptions, ...options };
+    const { now } = { ...systemOptions, ...options };
     const { database, fresh, setAside } = openLogFile(stateDir, new Date(now() ?? 0));
-    return new SyncLog(database, isApply, { now, newEpoch, fresh, setAside });
+    return new SyncLog(database, isApply, { ...options, fresh, setAside });
   }
 
   /** @param database Migrated, see `openFile`. */
@@ -96,10 +99,11 @@ export class SyncLog implements CaptureSink {
     isApply: (origin: string) => boolean,
     options: Partial<SyncLogOptions> & { fresh?: LogFreshness; setAside?: string | null } = {},
   ) {
-    const { now, newEpoch, fresh, setAside } = { ...systemOptions, ...options };
+    const { now, newEpoch, stamp, fresh, setAside } = { ...systemOptions, ...options };
     this.#database = database;
     this.#isApply = isApply;
     this.#now = now;
+    this.#stamp = stamp;
     this.fresh = fresh ?? 'existing';
     this.setAside = setAside ?? null;
     this.#statements = prepareStatements(database);
@@ -313,7 +317,8 @@ export class SyncLog implements CaptureSink {
       const changes = captured.changes.map(
         ({ whole: _whole, wholeBefore: _wholeBefore, ...change }) => change,
       );
-      this.#insertOne({ seq: this.#lastSeq + 1, committedAt: captured.committedAt, changes });
+      const { committedAt } = captured;
+      this.#insertOne({ seq: this.#lastSeq + 1, committedAt, ...this.#stamp?.(committedAt), changes });
       this.#lastSeq++;
     }
     this.#setMeta('lsn', String(this.#lsn));
