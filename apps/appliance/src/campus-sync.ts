@@ -7,17 +7,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   Capture,
-  type Catalog,
   checkServer,
   isApplyOrigin,
-  readCatalog,
   readSite,
   type SyncMap,
   sessionConfig,
+  WatchedCatalog,
 } from '@skooly-edge/sync-protocol';
 import { Client, Pool } from 'pg';
 import type { Logger } from 'pino';
 import type { CampusClock } from './clock/campus-clock.ts';
+import { type MigrationAccess, Migrations, type SchemaStatus } from './migrations/migrations.ts';
+import { PostgresKeeper } from './migrations/unknown-keeper.ts';
 import { Follower } from './pull/follower.ts';
 import { PostgresCampus } from './pull/postgres-campus.ts';
 import { Pull } from './pull/pull.ts';
@@ -47,6 +48,8 @@ export interface CampusSyncOptions {
   /** Value of the Authorization header. */
   authorization(): string;
   logger: Logger;
+  /** What it takes to bring the schema to the cloud's; left out, this box only says when it is behind. */
+  migrations?: MigrationAccess | null;
   /** When captured transactions were committed; left out, they say what Postgres says. */
   clock?: Pick<CampusClock, 'stamp' | 'boots' | 'now'>;
   /** How long and how much the log keeps of what is acknowledged. */
@@ -72,6 +75,11 @@ export interface SyncStatus {
   ready: boolean;
   /** Why local changes are not being read, with advice; null while they are. */
   captureProblem: string | null;
+  /** Which migration this campus and the cloud are at. */
+  schema: SchemaStatus & {
+    /** Values and changes of the feed that are kept until this campus has a place for them. */
+    kept: number;
+  };
   /** What the log holds on disk, and what it should. What is pending stays beyond that too. */
   logBytes: number;
   logBudgetBytes: number;
@@ -93,17 +101,28 @@ export interface CampusSync {
 /** @throws SyncError when the database is not fit: not prepared, wrong settings, tables that the sync map misses. */
 export async function openCampusSync(options: CampusSyncOptions): Promise<CampusSync> {
   const { databaseUrl, stateDir, relayUrl, authorization, logger, clock } = options;
-  const catalog = await inspectDatabase(options);
+  await inspectDatabase(databaseUrl);
   const database = new Pool({ ...sessionConfig(databaseUrl, { applicationName: 'skooly-edge' }), max: 4 });
   database.on('error', (error) => logger.warn({ err: error }, 'an idle database connection broke'));
   const now = clock ? () => clock.now() : Date.now;
   const stamp = clock && ((committedAt: number) => clock.stamp(committedAt));
   const log = SyncLog.open(stateDir, isApplyOrigin(databaseUrl), { now, stamp });
+  const catalog = await openCatalog(database, options.syncMap);
   const capture = campusCapture(databaseUrl, catalog, log);
   const relay = new RelayClient(relayUrl, authorization, () => pull.state.feedSeq || null);
   const captured = (limit: AbortSignal) => capture.passed(database, limit);
   const seed = new Seed({ databaseUrl, catalog, relay, logger });
-  const store = new PostgresCampus({ databaseUrl, catalog: { current: catalog }, logger });
+  const migrations = new Migrations({
+    published: (after, limit) => relay.migrations(after, limit),
+    database,
+    access: options.migrations ?? null,
+    ownMap: options.syncMap,
+    onApplied: () => catalog.refresh(),
+    logger,
+    random: Math.random,
+  });
+  const unknown = new PostgresKeeper(() => migrations.restart());
+  const store = new PostgresCampus({ databaseUrl, catalog, keeper: unknown, logger });
   const follower = new Follower({
     store,
     log,
@@ -118,6 +137,7 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
       if (stopping.signal.aborted) return;
       logger.warn({ err: error }, 'entries that wait could not be tried again');
     });
+  catalog.onChange(() => void retryWaiting());
   const push = new Push({
     log,
     relay,
@@ -144,7 +164,11 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
         }),
         keepLog(keeper, signal),
         tellWhatIsRead(position, signal),
-        seed.run(signal).then(() => Promise.all([retryWaiting(), push.run(signal), pull.run(signal)])),
+        catalog.run(signal),
+        migrations.run(signal),
+        schemaIsSettled(database, migrations)
+          .then(() => seed.run(signal))
+          .then(() => Promise.all([retryWaiting(), push.run(signal), pull.run(signal)])),
       ]);
       stopping.abort(new Error('the box stops'));
       await follower.close();
@@ -154,6 +178,7 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
     linkIsBack() {
       push.restart();
       pull.restart();
+      migrations.restart();
     },
     async catchUp(limit) {
       await acknowledged(limit);
@@ -183,6 +208,12 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
         seeding: seed.progress,
         ready: stored.ready,
         captureProblem: capture.streaming ? null : captureProblem,
+        schema: {
+          ...migrations.status,
+          number: stored.schemaNumber,
+          problem: catalog.problem?.message ?? migrations.status.problem,
+          kept: stored.kept,
+        },
         logBytes: log.usage().usedBytes,
         logBudgetBytes: settings.budgetBytes,
       };
@@ -202,26 +233,42 @@ async function tellWhatIsRead(
   }
 }
 
-async function inspectDatabase(options: CampusSyncOptions): Promise<Catalog> {
-  const client = new Client(sessionConfig(options.databaseUrl, { applicationName: 'skooly-edge start' }));
+async function inspectDatabase(databaseUrl: string): Promise<void> {
+  const client = new Client(sessionConfig(databaseUrl, { applicationName: 'skooly-edge start' }));
   await client.connect();
   try {
     await checkServer(client);
     await readSite(client);
-    return await readCatalog(client, options.syncMap);
   } finally {
     await client.end();
   }
 }
 
-function campusCapture(databaseUrl: string, catalog: Catalog, log: SyncLog): Capture {
+async function openCatalog(pool: Pool, syncMap: SyncMap): Promise<WatchedCatalog> {
+  try {
+    return await WatchedCatalog.open({ pool, syncMap });
+  } catch (error) {
+    await pool.end();
+    throw error;
+  }
+}
+
+/** The first copy takes whole rows of whole tables, so it waits until this campus has a place for all of them. */
+async function schemaIsSettled(database: Pool, migrations: Migrations): Promise<void> {
+  const copied = await database.query('SELECT FROM sync.cursor').catch(() => null);
+  if (!copied?.rowCount) await migrations.settled;
+}
+
+function campusCapture(databaseUrl: string, catalog: WatchedCatalog, log: SyncLog): Capture {
   return new Capture({
     connectionString: databaseUrl,
     applicationName: 'skooly-edge capture',
     sink: log,
     skipOrigin: isApplyOrigin(databaseUrl),
     table: (name) => {
-      const table = catalog.tables.get(name);
+      const table = catalog.current.tables.get(name);
+      // Capture begins anew after this, and finds a table that a migration has just made.
+      if (!table) void catalog.refresh().catch(() => {});
       if (!table) throw new Error(`the publication has ${name}, which the sync map does not name`);
       return { keyColumns: table.keyColumns, by: table.rule.by };
     },
@@ -249,15 +296,29 @@ async function keepCapturing(
 /** What the campus's database tells; a database that is away leaves the numbers at what is surely true: not ready. */
 async function storedStatus(
   database: Pool,
-): Promise<{ conflictsOpen: number; feedSeq: number; ready: boolean }> {
+): Promise<{
+  conflictsOpen: number;
+  feedSeq: number;
+  ready: boolean;
+  schemaNumber: number | null;
+  kept: number;
+}> {
   try {
     const { rows } = await database.query<Record<string, string | null>>(
-      `SELECT (SELECT count(*) FROM sync.conflict WHERE status = 'open') AS open,
+      `SELECT (SELECT max(number) FROM sync.migration) AS schema_number,
+              (SELECT count(*) FROM sync.unknown_value) + (SELECT count(*) FROM sync.unknown_change) AS kept,
+              (SELECT count(*) FROM sync.conflict WHERE status = 'open') AS open,
               (SELECT seq FROM sync.cursor) AS seq, (SELECT seq >= seeded_until FROM sync.cursor) AS ready`,
     );
     const row = rows[0] ?? {};
-    return { conflictsOpen: Number(row.open ?? 0), feedSeq: Number(row.seq ?? 0), ready: row.ready === 't' };
+    return {
+      conflictsOpen: Number(row.open ?? 0),
+      feedSeq: Number(row.seq ?? 0),
+      ready: row.ready === 't',
+      schemaNumber: Number(row.schema_number ?? 0),
+      kept: Number(row.kept),
+    };
   } catch {
-    return { conflictsOpen: 0, feedSeq: 0, ready: false };
+    return { conflictsOpen: 0, feedSeq: 0, ready: false, schemaNumber: null, kept: 0 };
   }
 }

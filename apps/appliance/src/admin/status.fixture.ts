@@ -19,6 +19,7 @@ export const exampleStatus: Status = {
     acknowledgedSeq: 4_000,
     feedSeq: 812,
     seeding: null,
+    schema: { number: 3, cloudNumber: 3, problem: null, kept: 0 },
     captureProblem: null,
     logBytes: 12_500_000,
     logBudgetBytes: 1_073_741_824,

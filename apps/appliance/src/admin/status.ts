@@ -9,6 +9,14 @@ export const State = Type.Enum(['ONLINE', 'SUSPECT', 'LOCAL', 'RECOVERING', 'CAT
 
 const Seeding = Type.Object({ table: Type.String(), tablesDone: Count, tablesTotal: Count, rows: Count });
 
+/** The number of a migration on each side. */
+const Schema = Type.Object({
+  number: orNull(Count),
+  cloudNumber: orNull(Count),
+  problem: orNull(Type.String({ description: 'why the next migration is not applied' })),
+  kept: Type.Integer({ minimum: 0, description: 'what the feed brought and has no place here yet' }),
+});
+
 const Sync = Type.Object({
   pendingTransactions: Count,
   pendingBytes: Count,
@@ -23,6 +31,7 @@ const Sync = Type.Object({
   feedSeq: Count,
   seeding: orNull(Seeding),
   ready: Type.Boolean({ description: 'the box holds the data of the school' }),
+  schema: Schema,
   captureProblem: orNull(Type.String({ description: 'why local changes are not being read' })),
   logBytes: Count,
   logBudgetBytes: Count,

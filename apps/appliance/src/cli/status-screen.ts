@@ -39,6 +39,7 @@ export function statusScreen(status: Status, { nowMs, colour }: ScreenOptions): 
     ],
     ['To decide', decisions(status, paint)],
     ...seeding(status),
+    ['Schema', schema(status, paint)],
     ...capture(status, paint),
     ...room(status, paint),
     ...time(status, paint),
@@ -93,6 +94,15 @@ function seeding({ sync }: Status): [string, string][] {
     return [['First data', text]];
   }
   return sync.ready ? [] : [['First data', 'not here yet: this box cannot serve without the cloud']];
+}
+
+function schema({ sync: { schema: at } }: Status, paint: Paint): string {
+  const { number, cloudNumber, problem, kept } = at;
+  const here = number === null ? 'not known' : `number ${number}`;
+  const cloud = cloudNumber === null ? 'the cloud was not asked yet' : `the cloud at ${cloudNumber}`;
+  const behind = kept === 0 ? '' : `; ${count(kept, 'value')} of the cloud kept for later`;
+  const line = `${here}, ${number === cloudNumber ? 'as in the cloud' : cloud}${behind}`;
+  return problem === null ? line : `${line}. ${paint('yellow', problem)}`;
 }
 
 function capture({ sync }: Status, paint: Paint): [string, string][] {

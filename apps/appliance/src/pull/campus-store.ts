@@ -2,7 +2,7 @@
  * What the follower needs of the campus's database: commits, and inside a commit rows, the feed's cursor, and the entries
  * that wait. Postgres is one such store (`postgres-campus.ts`); the simulation has another.
  */
-import type { Catalog, FeedEntry, RowStore } from '@skooly-edge/sync-protocol';
+import type { Catalog, FeedEntry, RowStore, Stamp } from '@skooly-edge/sync-protocol';
 
 export interface CampusStore {
   /**
@@ -20,6 +20,12 @@ export interface CampusCommit {
   /** The last entry of the feed that is applied here, locked until the commit. */
   cursor(): Promise<number>;
   moveCursor(last: FeedEntry): Promise<void>;
+  /** @returns the entries without what this campus's schema has no place for; that is kept until it has. */
+  keep(entries: readonly FeedEntry[]): Promise<FeedEntry[]>;
+  /** @returns what was kept and has a place now, with its own stamps, no longer kept. At most once in a commit. */
+  learned(): Promise<FeedEntry[]>;
+  /** The oldest stamps of what is kept, one for each epoch. */
+  keptStamps(): Promise<Stamp[]>;
   /** @param committedAt Microseconds since 1970-01-01 UTC: what the commit is dated with. */
   date(committedAt: number): Promise<void>;
   /** The entries that wait, in order. */

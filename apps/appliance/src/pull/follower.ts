@@ -5,6 +5,8 @@
  * campus changed after each entry's stamp, decide column by column, write. An entry that cannot be applied because of
  * rows that this campus has pending is parked, later entries for the same rows wait behind it, and all are tried again
  * after every group, and when the cloud has judged more of this campus's transactions.
+ *
+ * What this campus's schema has no place for is kept, and followed as soon as it has, before anything later.
  */
 import {
   BrokenReferenceError,
@@ -17,6 +19,7 @@ import {
   type OwnChanges,
   type Row,
   RowImages,
+  type Stamp,
 } from '@skooly-edge/sync-protocol';
 import type { CampusCommit, CampusStore } from './campus-store.ts';
 import { ParkedEntries, rowsOf } from './parked-entries.ts';
@@ -57,17 +60,24 @@ export class Follower {
    * behind the cursor are left out.
    */
   async apply(entries: readonly FeedEntry[], signal: AbortSignal): Promise<void> {
-    const last = await this.#commit((commit) => this.#applyGroup(commit, entries, signal), signal);
-    if (last) this.#forget(last);
+    let group: AppliedGroup | 'learned' | null;
+    do group = await this.#commit((commit) => this.#applyGroup(commit, entries, signal), signal);
+    while (group === 'learned');
+    if (group) this.#forget(group);
   }
 
-  /** The cloud has judged more of this campus's transactions: what waits for them is tried again. */
+  /** The cloud has judged more of this campus's transactions, or the schema is another one: what waits is tried again. */
   async retry(signal: AbortSignal): Promise<void> {
-    await this.#commit(async (commit) => {
-      await commit.cursor();
-      await this.#parked.load(commit);
-      await this.#retryParked(commit, signal);
-    }, signal);
+    let learned: boolean;
+    do {
+      learned = await this.#commit(async (commit) => {
+        await commit.cursor();
+        await this.#parked.load(commit);
+        if (await this.#applyLearned(commit, signal)) return true;
+        await this.#retryParked(commit, signal);
+        return false;
+      }, signal);
+    } while (learned);
   }
 
   close(): Promise<void> {
@@ -97,18 +107,29 @@ export class Follower {
     commit: CampusCommit,
     entries: readonly FeedEntry[],
     signal: AbortSignal,
-  ): Promise<FeedEntry | null> {
+  ): Promise<AppliedGroup | 'learned' | null> {
     const cursor = await commit.cursor();
     const fresh = entries.filter((entry) => entry.seq > cursor);
     const last = fresh.at(-1);
     if (!last) return null;
     if (fresh[0]?.seq !== cursor + 1) throw new Error(`the feed skips from ${cursor} to ${fresh[0]?.seq}`);
-    await commit.date(last.committedAt);
     await this.#parked.load(commit);
-    await this.#applyEntries(commit, fresh, signal);
+    if (await this.#applyLearned(commit, signal)) return 'learned';
+    await commit.date(last.committedAt);
+    await this.#applyEntries(commit, await commit.keep(fresh), signal);
     await this.#retryParked(commit, signal);
     await commit.moveCursor(last);
-    return last;
+    return { last, keptStamps: await commit.keptStamps() };
+  }
+
+  /** What was kept comes before every entry that has not been applied yet, so it has a commit of its own. */
+  async #applyLearned(commit: CampusCommit, signal: AbortSignal): Promise<boolean> {
+    const learned = await commit.learned();
+    const last = learned.at(-1);
+    if (!last) return false;
+    await commit.date(last.committedAt);
+    await this.#applyEntries(commit, learned, signal);
+    return true;
   }
 
   /** All at once if nothing stands in the way, otherwise one by one, parking what cannot be applied. */
@@ -181,7 +202,7 @@ export class Follower {
     await images.load(entries.flatMap((entry) => [...entry.changes, ...entry.corrections].filter(known)));
     await captured(signal);
     for (const entry of entries) {
-      const own = (table: string, key: Row) => log.changesSince(table, key, stampHere(entry, log));
+      const own = (table: string, key: Row) => log.changesSince(table, key, stampHere(entry.stamp, log));
       for (const change of entry.changes.filter(known)) {
         const current = images.get(change.table, change.key);
         this.#put(images, entry, change, followChange(change, current, own(change.table, change.key)));
@@ -205,18 +226,22 @@ export class Follower {
   }
 
   /** Stamps only grow, so that what the oldest entry still to come could ask for bounds what has to be remembered. */
-  #forget(last: FeedEntry): void {
+  #forget({ last, keptStamps }: AppliedGroup): void {
     const { log } = this.#options;
     const oldestParked = this.#parked.inOrder()[0]?.entry;
-    log.forgetTouches(
-      Math.min(stampHere(last, log), oldestParked ? stampHere(oldestParked, log) : Number.MAX_SAFE_INTEGER),
-    );
+    const open = [last.stamp, ...keptStamps, ...(oldestParked ? [oldestParked.stamp] : [])];
+    log.forgetTouches(Math.min(...open.map((stamp) => stampHere(stamp, log))));
   }
 }
 
+interface AppliedGroup {
+  last: FeedEntry;
+  keptStamps: Stamp[];
+}
+
 /** A stamp of another epoch of the log speaks of transactions that this log never had. */
-function stampHere(entry: FeedEntry, log: OwnLog): number {
-  return entry.stamp.epoch === log.epoch ? entry.stamp.seq : 0;
+function stampHere(stamp: Stamp, log: OwnLog): number {
+  return stamp.epoch === log.epoch ? stamp.seq : 0;
 }
 
 /** Why the entry has to wait; null when the error says nothing about the entry. */

@@ -13,11 +13,13 @@ import {
 } from '@skooly-edge/sync-protocol';
 import { Client } from 'pg';
 import type { Logger } from 'pino';
+import type { UnknownKeeper } from '../migrations/unknown-keeper.ts';
 import type { CampusCommit, CampusStore } from './campus-store.ts';
 
 export interface PostgresCampusOptions {
   databaseUrl: string;
-  catalog: LiveCatalog;
+  catalog: LiveCatalog & { refresh(): Promise<boolean> };
+  keeper: UnknownKeeper;
   logger: Logger;
 }
 
@@ -38,9 +40,11 @@ export class PostgresCampus implements CampusStore {
   async commit<T>(work: (commit: CampusCommit) => Promise<T>, signal: AbortSignal): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       try {
+        const { catalog, keeper } = this.#options;
         const client = await this.#session();
+        if (keeper.holds) await catalog.refresh();
         await client.query('BEGIN');
-        const result = await work(commitOver(client, this.#options.catalog));
+        const result = await work(commitOver(client, catalog, keeper));
         await client.query('COMMIT');
         return result;
       } catch (error) {
@@ -85,7 +89,7 @@ export class PostgresCampus implements CampusStore {
   }
 }
 
-function commitOver(client: Client, live: LiveCatalog): CampusCommit {
+function commitOver(client: Client, live: LiveCatalog, keeper: UnknownKeeper): CampusCommit {
   const catalog = live.current;
   return {
     catalog,
@@ -100,6 +104,9 @@ function commitOver(client: Client, live: LiveCatalog): CampusCommit {
         [seq, stamp.epoch, stamp.seq],
       );
     },
+    keep: (entries) => keeper.keep(client, catalog, entries),
+    learned: () => keeper.replay(client, catalog),
+    keptStamps: () => keeper.stamps(client),
     date: (committedAt) => dateTransaction(client, committedAt),
     async waiting() {
       const { rows } = await client.query<{ body: string }>(

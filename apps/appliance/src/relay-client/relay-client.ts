@@ -3,6 +3,7 @@
  * RelayRefusal with the relay's own code.
  */
 import { type BatchHeader, encodeBatch } from '@skooly-edge/sync-protocol';
+import type { SignedMigration } from '@skooly-edge/sync-protocol';
 import { type Cursor, relayFetch } from './relay-fetch.ts';
 
 export interface SyncPosition {
@@ -32,6 +33,12 @@ export interface SeedBeginAnswer {
   tables: string[];
 }
 
+export interface MigrationsAnswer {
+  /** The migration that the cloud is at. */
+  number: number;
+  migrations: SignedMigration[];
+}
+
 const questionTimeoutMs = 15_000;
 /** A push that makes no progress for so long is given up; the cursor tells afterwards what became of it. */
 const pushTimeoutMs = 120_000;
@@ -55,6 +62,11 @@ export class RelayClient {
       headers: { 'content-type': 'application/zstd' },
       body: await encodeBatch(header, lines),
     });
+  }
+
+  /** What the cloud has published behind this migration, some at a time. */
+  migrations(after: number, signal: AbortSignal): Promise<MigrationsAnswer> {
+    return this.#call(`/v1/migrations?after=${after}`, signal, pushTimeoutMs, {});
   }
 
   beginSeed(signal: AbortSignal): Promise<SeedBeginAnswer> {

@@ -7,10 +7,10 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
-  type Catalog,
   dateTransaction,
   insertRows,
   keyOf,
+  type LiveCatalog,
   quoteTable,
   type Row,
   sessionConfig,
@@ -29,7 +29,7 @@ export interface SeedProgress {
 
 export interface SeedOptions {
   databaseUrl: string;
-  catalog: Catalog;
+  catalog: LiveCatalog;
   relay: RelayClient;
   logger: Logger;
 }
@@ -80,7 +80,7 @@ export class Seed {
       const { rowCount } = await client.query('SELECT FROM sync.cursor');
       if (rowCount) return;
       const begun = await this.#begin(client, signal);
-      const names = [...this.#options.catalog.tables.keys()];
+      const names = [...this.#options.catalog.current.tables.keys()];
       for (const [index, name] of names.entries()) {
         if (begun.tablesDone.includes(name)) continue;
         const after = name === begun.table ? begun.after : null;
@@ -132,7 +132,7 @@ export class Seed {
   }
 
   async #refuseRows(client: Client): Promise<void> {
-    for (const name of this.#options.catalog.tables.keys()) {
+    for (const name of this.#options.catalog.current.tables.keys()) {
       const { rowCount } = await client.query(`SELECT FROM ${quoteTable(name)} LIMIT 1`);
       if (rowCount) throw new NotEmptyError(name);
     }
@@ -145,7 +145,7 @@ export class Seed {
     signal: AbortSignal,
     progress: Omit<SeedProgress, 'table'>,
   ): Promise<void> {
-    const table = this.#options.catalog.tables.get(name);
+    const table = this.#options.catalog.current.tables.get(name);
     if (!table) return;
     let after = start;
     let { rows } = progress;

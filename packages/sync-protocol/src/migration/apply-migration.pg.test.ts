@@ -110,10 +110,11 @@ describe('a migration', () => {
 
   test('may begin and end blocks of its own inside functions', async () => {
     await prepare();
+    await admin.query(`CREATE TABLE other (name text); ALTER TABLE other OWNER TO ${owner}`);
     await apply(
       1,
       `DO $body$ BEGIN\n  ALTER TABLE pupil ADD COLUMN house text;\nEND; $body$;
-      UPDATE pupil SET name = CASE WHEN name = '; COMMIT;' THEN 'a' -- ; COMMIT;
+      UPDATE other SET name = CASE WHEN name = '; COMMIT;' THEN 'a' -- ; COMMIT;
       END`,
     );
     expect(await columns()).toContain('house');
@@ -142,6 +143,46 @@ describe('a migration', () => {
     url.password = 'p';
     const attempt = applyMigration(url.href, migration(1, 'ALTER TABLE pupil ADD COLUMN a int'), syncMap);
     await expect(attempt).rejects.toMatchObject({ code: 'MIGRATION_FORBIDDEN' });
+  });
+});
+
+describe('a migration makes structure only, since each site runs it over other rows at another time', () => {
+  beforeEach(async () => {
+    await prepare();
+    await admin.query(`INSERT INTO pupil VALUES (1, 'Ngo')`);
+  });
+
+  test.each([
+    `UPDATE pupil SET name = 'a'`,
+    `INSERT INTO pupil VALUES (2, 'b')`,
+    'DELETE FROM pupil',
+    'WITH gone AS (DELETE FROM pupil RETURNING id) SELECT * FROM gone',
+  ])('so one that writes rows is refused: %s', async (sql) => {
+    await expect(apply(1, sql)).rejects.toMatchObject({ code: 'MIGRATION_WRITES_ROWS' });
+  });
+
+  test.each([
+    'timestamptz DEFAULT now()',
+    'date DEFAULT CURRENT_DATE',
+    'uuid DEFAULT gen_random_uuid()',
+    'serial',
+    'int GENERATED ALWAYS AS IDENTITY',
+    `text DEFAULT 'a' || clock_timestamp()`,
+  ])('so a default that is another value at each site is refused: %s', async (type) => {
+    const attempt = apply(1, `ALTER TABLE pupil ADD COLUMN extra ${type}`);
+    await expect(attempt).rejects.toMatchObject({ code: 'MIGRATION_DEFAULT_VARIES' });
+  });
+
+  test.each([
+    'ALTER TABLE pupil ADD COLUMN extra numeric(4, 2) NOT NULL DEFAULT 0',
+    `ALTER TABLE pupil ADD COLUMN extra date DEFAULT '2026-01-01'`,
+    `ALTER TABLE pupil ADD COLUMN extra text DEFAULT 'a' || lower('B')`,
+    'ALTER TABLE pupil ADD COLUMN extra timestamptz; ALTER TABLE pupil ALTER COLUMN extra SET DEFAULT now()',
+    'ALTER TABLE pupil ADD COLUMN extra int GENERATED ALWAYS AS (id * 2) STORED',
+    'CREATE TABLE other (id serial PRIMARY KEY, at timestamptz DEFAULT now())',
+    'ALTER TABLE pupil ALTER COLUMN id TYPE bigint',
+  ])('and this one is fine: %s', async (sql) => {
+    expect(await apply(1, sql)).toBe('applied');
   });
 });
 

@@ -1,10 +1,10 @@
 /**
  * Runs one migration, the same way in the cloud and on a campus: in one transaction its SQL, the application's own record of it, what
  * makes a new table a synced one, a check that the schema fits the sync map, and the engine's record. Either all of it
- * stands or nothing.
+ * stands or nothing. It is held to structure: rows are for the cloud to write, and travel.
  *
- * It gives way to users: a lock that is not free within a second ends the attempt, and the caller tries again later. What it
- * writes to rows is written as the application would: it is captured, and travels. It does not check signatures.
+ * It gives way to users: a lock that is not free within a second ends the attempt, and the caller tries again later. It
+ * does not check signatures.
  */
 import { Client, type ClientBase } from 'pg';
 import { SyncError } from '../errors.ts';
@@ -16,6 +16,7 @@ import { hasApplicationRecord, readSchemaNumber } from './application-record.ts'
 import { MigrationError } from './errors.ts';
 import { mapInForce } from './map-in-force.ts';
 import { type SignedMigration, sha256 } from './signed-migration.ts';
+import { lookBefore, refuseRows } from './structure-only.ts';
 
 /** `applied`: its SQL was run. `recorded`: the application had run it by itself already. */
 export type MigrationOutcome = 'applied' | 'recorded';
@@ -65,6 +66,7 @@ async function applyWithin(
       `${migration.name} does not follow: this database is at number ${at}.`,
     );
   }
+  const before = await lookBefore(client, await mapInForce(client, ownMap));
   const outcome = await runUnlessRecorded(client, migration);
   const { number, name, sql, signature } = migration;
   await client.query(
@@ -72,6 +74,7 @@ async function applyWithin(
     [number, name, sql, migration.syncMap, signature],
   );
   const syncMap = await mapInForce(client, ownMap);
+  await refuseRows(client, name, syncMap, before);
   await takeInTables(client, syncMap);
   await readCatalog(client, syncMap);
   return outcome;

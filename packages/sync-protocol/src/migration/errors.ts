@@ -12,6 +12,12 @@ export const migrationErrors = {
   MIGRATION_WAITS: 'Other transactions hold the tables; it gave way to them and is tried again by itself.',
   MIGRATION_FORBIDDEN:
     'Give the connection of the role that owns the tables, and run the prepare command again so that it may record.',
+  MIGRATION_WRITES_ROWS:
+    'Publish structure only, and write rows in the cloud afterwards: they travel to every campus like any others.',
+  MIGRATION_DEFAULT_VARIES:
+    'Add the column with a constant default or none, and set the other default in a statement of its own.',
+  MIGRATION_NOT_SET_UP:
+    'Give the box EDGE_MIGRATION_DATABASE_URL and EDGE_RELEASE_PUBLIC_KEY_FILE, or run the migration there by hand.',
 } as const;
 
 export type MigrationErrorCode = keyof typeof migrationErrors;
