@@ -4,19 +4,21 @@
  */
 import {
   type Change,
+  type CommitTime,
+  isCertain,
   merge,
   questionsOfTime,
   type Row,
   RowImages,
   type Table,
-  type Transaction,
 } from '@skooly-edge/sync-protocol';
 import type { RowHistory } from './cloud-store.ts';
+import type { DatedTransaction } from './dated.ts';
 import type { Outcome } from './outcome.ts';
 import { authorise, RefusedError } from './refusal.ts';
 
 /** @throws RefusedError, BrokenReferenceError, RowsMovedError, or Postgres's error: then nothing of the group counts. */
-export async function applyGroup(outcome: Outcome, transactions: readonly Transaction[]): Promise<void> {
+export async function applyGroup(outcome: Outcome, transactions: readonly DatedTransaction[]): Promise<void> {
   const { campus, commit } = outcome.context;
   const changes = transactions.flatMap((transaction) => transaction.changes);
   for (const change of changes) {
@@ -43,21 +45,31 @@ export async function applyGroup(outcome: Outcome, transactions: readonly Transa
 
 async function mergeChange(
   history: RowHistory,
-  transaction: Transaction,
+  { time }: DatedTransaction,
   change: Change,
   table: Table,
   current: Row | null,
 ) {
-  const newer = new Map<string | null, boolean>();
+  const newer = new Map<string | null, boolean | null>();
   for (const column of questionsOfTime(change, current, table.rule)) {
-    newer.set(column, !(await history.changedSince(table, change.key, column, transaction.committedAt)));
+    const changedSince = (moment: number) => history.changedSince(table, change.key, column, moment);
+    newer.set(column, await isNewer(time, changedSince));
   }
   const lastKnown = change.op === 'update' && !current ? await history.lastKnown(table, change.key) : null;
   return merge({
     change,
     current,
     rule: table.rule,
-    campusIsNewer: (column) => newer.get(column) ?? false,
+    campusIsNewer: (column) => newer.get(column) ?? null,
     lastKnown,
   });
+}
+
+/** Whether the campus's commit came after the cloud's last change. Null: its time is not known well enough to say. */
+async function isNewer(
+  time: CommitTime,
+  changedSince: (moment: number) => Promise<boolean>,
+): Promise<boolean | null> {
+  if (!(await changedSince(time.earliest))) return true;
+  return isCertain(time) || (await changedSince(time.latest)) ? false : null;
 }

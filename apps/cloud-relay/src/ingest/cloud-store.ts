@@ -2,7 +2,8 @@
  * What ingest needs of the cloud's database: commits, and inside a commit rows, cursors, history, parked transactions and
  * messages for the feed writer. Postgres is one such store (`postgres-cloud.ts`); the simulation has another.
  */
-import type { Catalog, Row, RowStore, Table, Transaction } from '@skooly-edge/sync-protocol';
+import type { Catalog, Row, RowStore, Table } from '@skooly-edge/sync-protocol';
+import type { DatedTransaction } from './dated.ts';
 import type { RefusalKind } from './refusal.ts';
 
 export interface CloudStore {
@@ -45,7 +46,7 @@ export interface ParkedTransaction {
   kind: RefusalKind;
   /** One sentence for a person. */
   detail: string;
-  transaction: Transaction;
+  transaction: DatedTransaction;
   /** Its entry in the inbox. */
   conflictId: string;
   /** It is worth another try when one of these tables changes. */

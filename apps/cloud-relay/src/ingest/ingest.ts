@@ -8,15 +8,11 @@
  * and delays nothing else. It does not promise that a batch that was not answered was not applied: the sender asks for
  * the cursor.
  */
-import {
-  type AppliedMessage,
-  appliedMessage,
-  type Batch,
-  type Transaction,
-} from '@skooly-edge/sync-protocol';
+import { type AppliedMessage, appliedMessage, type Batch } from '@skooly-edge/sync-protocol';
 import { RelayError } from '../errors.ts';
 import { applyGroup } from './apply-group.ts';
 import type { CloudCommit, CloudStore } from './cloud-store.ts';
+import { type DatedTransaction, dated } from './dated.ts';
 import { Outcome } from './outcome.ts';
 import { park } from './park.ts';
 import { type RefusalKind, refusalOf, rowsOf, touchesAny } from './refusal.ts';
@@ -54,7 +50,10 @@ export class Ingest {
   async #push(commit: CloudCommit, campus: string, batch: Batch): Promise<PushResult> {
     const { epoch } = batch;
     const seq = await commit.lockCursor(campus, epoch);
-    const fresh = batch.transactions.filter((transaction) => transaction.seq > seq);
+    const now = this.#options.now();
+    const fresh = batch.transactions
+      .filter((transaction) => transaction.seq > seq)
+      .map((transaction) => dated(transaction, batch.boots ?? {}, now));
     const first = fresh[0];
     const last = fresh.at(-1);
     if (!first || !last) {
@@ -65,8 +64,8 @@ export class Ingest {
         cursor: { epoch, seq },
       });
     }
-    await commit.date(last.committedAt);
-    const outcome = new Outcome({ campus, epoch, commit, now: this.#options.now() });
+    await commit.date(last.time.at);
+    const outcome = new Outcome({ campus, epoch, commit, now });
     await applyAll(outcome, fresh, await commit.parked.waitingRows(campus));
     const corrections = await outcome.write();
     await commit.emit(appliedMessage, { campus, epoch, seq: last.seq, corrections } satisfies AppliedMessage);
@@ -83,7 +82,7 @@ export class Ingest {
  */
 export async function applyAll(
   outcome: Outcome,
-  transactions: readonly Transaction[],
+  transactions: readonly DatedTransaction[],
   waiting: Map<string, RefusalKind>,
 ): Promise<void> {
   for (let next = 0; next < transactions.length; ) {
@@ -101,7 +100,7 @@ export async function applyAll(
 
 async function applyOrSplit(
   outcome: Outcome,
-  transactions: readonly Transaction[],
+  transactions: readonly DatedTransaction[],
   waiting: Map<string, RefusalKind>,
 ): Promise<void> {
   const { commit } = outcome.context;
@@ -122,7 +121,7 @@ async function applyOrSplit(
 
 async function parkOne(
   outcome: Outcome,
-  transaction: Transaction,
+  transaction: DatedTransaction,
   refusal: Parameters<typeof park>[2],
   waiting: Map<string, RefusalKind>,
 ): Promise<void> {

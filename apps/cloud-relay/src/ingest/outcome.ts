@@ -5,22 +5,24 @@
 import { createHash } from 'node:crypto';
 import {
   type Change,
+  type CommitTime,
   type Correction,
   conflictTable,
+  isCertain,
   keyOf,
   type MergeConflict,
   type Row,
   rowId,
   type Table,
-  type Transaction,
 } from '@skooly-edge/sync-protocol';
 import type { RowHistory } from './cloud-store.ts';
+import type { DatedTransaction } from './dated.ts';
 import type { IngestContext } from './ingest-context.ts';
 import type { Refusal } from './refusal.ts';
 
 /** A change and where it stands in its transaction. */
 export interface ChangeInPlace {
-  transaction: Transaction;
+  transaction: DatedTransaction;
   index: number;
   change: Change;
   table: Table;
@@ -66,7 +68,7 @@ export class Outcome {
       cloud_value: json(conflict.cloud),
       result: json(conflict.result),
       rule: json(conflict.rule),
-      detail: null,
+      detail: conflict.open ? doubtOf(place.transaction.time, conflict) : null,
       parked: null,
       status: conflict.open ? 'open' : 'settled',
       cloud_at: cloudAt === null ? null : timestamp(cloudAt),
@@ -75,7 +77,7 @@ export class Outcome {
   }
 
   /** A transaction that was parked: one entry for it, on the change that is to blame. @returns its id */
-  recordRefusal(transaction: Transaction, refusal: Refusal, current: Row | null): string {
+  recordRefusal(transaction: DatedTransaction, refusal: Refusal, current: Row | null): string {
     const change = refusal.change ?? (transaction.changes[0] as Change);
     const base = this.#base(transaction, transaction.changes.indexOf(change), change);
     base.id = parkedConflictId(base.id as string);
@@ -131,20 +133,27 @@ export class Outcome {
     return row && (scope === null || row[scope] === this.context.campus) ? row : null;
   }
 
-  #base(transaction: Transaction, index: number, change: Change): Row {
+  #base(transaction: DatedTransaction, index: number, change: Change): Row {
     const { campus, epoch } = this.context;
     return {
       id: conflictId(campus, epoch, transaction.seq, index),
       campus,
       table_name: change.table,
       row_key: json(change.key),
-      campus_at: timestamp(transaction.committedAt),
+      campus_at: timestamp(transaction.time.at),
       campus_by: change.by ?? campus,
       campus_epoch: epoch,
       campus_seq: String(transaction.seq),
       created_at: this.context.now.toISOString(),
     };
   }
+}
+
+/** Why a conflict that time should have settled is open. */
+function doubtOf(time: CommitTime, { rule }: MergeConflict): string | null {
+  if (isCertain(time) || !Object.values(rule).includes('newest')) return null;
+  const [earliest, latest] = [timestamp(time.earliest), timestamp(time.latest)];
+  return `The clock of the box was not certain: this was written on campus between ${earliest} and ${latest}.`;
 }
 
 /** The same change gives the same id however often it is applied. UUID version 8, RFC 9562. */

@@ -2,12 +2,13 @@
  * Parks a transaction: it is kept whole with its reason, the rows that it touched are corrected on campus to what the cloud
  * has, and only what touches the same rows waits with it.
  */
-import { type Change, keyOf, type Row, type Transaction } from '@skooly-edge/sync-protocol';
+import { type Change, keyOf, type Row } from '@skooly-edge/sync-protocol';
 import type { CloudCommit } from './cloud-store.ts';
+import type { DatedTransaction } from './dated.ts';
 import type { Outcome } from './outcome.ts';
 import type { Refusal } from './refusal.ts';
 
-export async function park(outcome: Outcome, transaction: Transaction, refusal: Refusal): Promise<void> {
+export async function park(outcome: Outcome, transaction: DatedTransaction, refusal: Refusal): Promise<void> {
   const { campus, epoch, commit } = outcome.context;
   const change = refusal.change ?? transaction.changes[0];
   const current = change ? await visibleRow(commit, campus, change) : null;

@@ -12,12 +12,12 @@ import {
   RowsMovedError,
   rowId,
   sessionConfig,
-  type Transaction,
   takeOrigin,
 } from '@skooly-edge/sync-protocol';
 import { Pool, type PoolClient } from 'pg';
 import { waitForFeed } from '../feed/feed-position.ts';
 import type { CloudCommit, CloudStore, ParkedStore, ParkedTransaction } from './cloud-store.ts';
+import { datedBody } from './dated.ts';
 import { PostgresHistory } from './postgres-history.ts';
 import type { RefusalKind } from './refusal.ts';
 
@@ -168,7 +168,7 @@ export function postgresParked(client: Pick<PoolClient, 'query'>): ParkedStore {
           epoch: row.epoch,
           kind: row.kind as RefusalKind,
           detail: row.detail,
-          transaction: JSON.parse(row.body) as Transaction,
+          transaction: datedBody(row.body),
           conflictId: row.conflict_id,
           waitsFor: JSON.parse(row.waits),
         }),

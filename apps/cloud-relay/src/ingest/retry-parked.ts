@@ -15,10 +15,10 @@ import {
   type ParkedDecision,
   type Row,
   type Table,
-  type Transaction,
 } from '@skooly-edge/sync-protocol';
 import { applyGroup } from './apply-group.ts';
 import type { CloudCommit, CloudStore, ParkedTransaction } from './cloud-store.ts';
+import type { DatedTransaction } from './dated.ts';
 import type { IngestContext } from './ingest-context.ts';
 import { Outcome } from './outcome.ts';
 import { type Refusal, refusalOf, rowsOf } from './refusal.ts';
@@ -86,11 +86,11 @@ async function retryOne(
   return 'applied';
 }
 
-async function tryApply(outcome: Outcome, transaction: Transaction): Promise<Refusal | null> {
+async function tryApply(outcome: Outcome, transaction: DatedTransaction): Promise<Refusal | null> {
   const { commit } = outcome.context;
   try {
     const own = new Outcome(outcome.context);
-    await commit.date(transaction.committedAt);
+    await commit.date(transaction.time.at);
     await commit.rows.attempt(() => applyGroup(own, [transaction]));
     outcome.add(own);
     return null;
@@ -108,7 +108,7 @@ async function decisionAbout(commit: CloudCommit, parked: ParkedTransaction): Pr
   return JSON.parse(entry.decision) as Decision as ParkedDecision;
 }
 
-function edited(transaction: Transaction, decision: ParkedDecision | null): Transaction {
+function edited(transaction: DatedTransaction, decision: ParkedDecision | null): DatedTransaction {
   if (decision?.action !== 'edit') return transaction;
   const edits = new Map(decision.changes.map(({ index, values }) => [index, values]));
   const changes = transaction.changes.map((change, index) => {

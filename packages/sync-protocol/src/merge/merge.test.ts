@@ -73,6 +73,7 @@ describe('a column that both sides changed', () => {
     ['cloud', true, '3C', false],
     ['newest', true, '3B', false],
     ['newest', false, '3C', false],
+    ['newest', null, '3C', true],
     ['inbox', true, '3C', true],
   ] as const)('is settled by policy %s (campus newer: %s) with %s', (policy, newer, value, open) => {
     const { row, conflict } = mergeWith({

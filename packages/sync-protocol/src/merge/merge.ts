@@ -18,8 +18,11 @@ export interface MergeInput {
   /** The authority's whole row; null when there is none. */
   current: Row | null;
   rule: TableRule;
-  /** Whether the campus's change is later than the authority's last change of this column; null names the whole row. */
-  campusIsNewer(column: string | null): boolean;
+  /**
+   * Whether the campus's change is later than the authority's last change of this column; null names the whole row.
+   * An answer of null: that cannot be known, and a person decides.
+   */
+  campusIsNewer(column: string | null): boolean | null;
   /** The row as the authority last had it, for an update of a row that it has deleted. */
   lastKnown?: Row | null;
 }
@@ -170,17 +173,22 @@ function updateMissing(input: MergeInput): MergeResult {
   };
 }
 
-function settle(policy: Policy, campusIsNewer: () => boolean): Winner {
+function settle(policy: Policy, campusIsNewer: () => boolean | null): Winner {
   switch (policy) {
     case 'campus':
       return 'campus';
     case 'cloud':
       return 'cloud';
     case 'newest':
-      return campusIsNewer() ? 'campus' : 'cloud';
+      return byTime(campusIsNewer());
     case 'inbox':
       return 'open';
   }
+}
+
+function byTime(campusIsNewer: boolean | null): Winner {
+  if (campusIsNewer === null) return 'open';
+  return campusIsNewer ? 'campus' : 'cloud';
 }
 
 /** Whether `row` still has every value that `before` names. */
