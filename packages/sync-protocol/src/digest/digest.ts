@@ -35,6 +35,8 @@ const worthwhileBytes = 16 * 1024;
 const firstMaxBits = 12;
 const firstRowsPerBucket = 256;
 const maxRefinement = 8;
+/** A bucket with more rows is cut finer in any case: its rows would not fit into one list. */
+const maxBucketRows = 10_000;
 
 /** The buckets of a set, in the order in which an answer has them. */
 export function bucketsOf({ bits, within }: BucketSet): number[] {
@@ -106,9 +108,14 @@ export function firstBits(rows: number): number {
 export function refinement(bits: number, compared: number, differing: readonly DifferingBucket[]): number {
   const rows = differing.reduce((sum, bucket) => sum + bucket.rows, 0);
   const differences = Math.min(rows, estimateDifferences(compared, differing.length));
-  let best = 0;
-  let bestBytes = rows * listedRowBytes - worthwhileBytes;
-  for (let finer = 1; finer <= Math.min(maxRefinement, maxBits - bits); finer++) {
+  const largest = Math.max(1, ...differing.map((bucket) => bucket.rows));
+  let best = Math.min(
+    maxRefinement,
+    maxBits - bits,
+    Math.max(0, Math.ceil(Math.log2(largest / maxBucketRows))),
+  );
+  let bestBytes = best > 0 ? Number.POSITIVE_INFINITY : rows * listedRowBytes - worthwhileBytes;
+  for (let finer = Math.max(1, best); finer <= Math.min(maxRefinement, maxBits - bits); finer++) {
     const buckets = differing.length * 2 ** finer;
     const listed = Math.min(rows, (Math.min(differences, buckets) * rows) / buckets);
     const bytes = buckets * recordBytes + listed * listedRowBytes;
