@@ -23,6 +23,7 @@ import { createGateway, type Gateway } from './gateway/gateway.ts';
 import { systemClock } from './link/clock.ts';
 import { createLink, type Link } from './link/link.ts';
 import { openProber } from './link/probe.ts';
+import type { MigrationAccess } from './migrations/migrations.ts';
 
 /** A way back to the cloud that failed is tried again after this long, as long as the link stands at CATCHING_UP. */
 const failbackRetryDelayMs = 1_000;
@@ -77,6 +78,7 @@ export async function runAppliance(
     stateDir: config.stateDir,
     relayUrl: config.relayUrl,
     authorization: () => `Bearer ${config.relayToken.reveal()}`,
+    migrations: migrationAccess(config),
     logger,
     clock,
     retention: storage.retention,
@@ -136,6 +138,11 @@ export async function runAppliance(
     await prober.close();
     clock.close();
   }
+}
+
+function migrationAccess({ migrations }: ApplianceConfig): MigrationAccess | null {
+  if (migrations === null) return null;
+  return { ownerUrl: () => migrations.databaseUrl.reveal(), releaseKey: migrations.releaseKey };
 }
 
 /** The box serves nobody before it holds a consistent copy of its campus. */

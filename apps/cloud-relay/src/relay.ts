@@ -3,7 +3,7 @@
  *
  *   a campus pushes → ingest merges and commits → WAL → feed writer → sync.feed → shape → the campus pulls
  */
-import { checkServer, readCatalog, readSite, sessionConfig } from '@skooly-edge/sync-protocol';
+import { checkServer, readSite, sessionConfig, WatchedCatalog } from '@skooly-edge/sync-protocol';
 import { Client, Pool } from 'pg';
 import type { Logger } from 'pino';
 import type { RelayConfig } from './config/config.ts';
@@ -25,15 +25,16 @@ const maxQueryConnections = 10;
 /** Runs until the signal aborts. @throws SyncError or ConfigError when it cannot start. */
 export async function runRelay(config: RelayConfig, logger: Logger, signal: AbortSignal): Promise<void> {
   const { databaseUrl } = config;
-  const { epoch, catalog } = await inspectDatabase(config);
+  const epoch = await inspectDatabase(config);
   const pool = new Pool({
     ...sessionConfig(databaseUrl, { applicationName: 'skooly-relay' }),
     max: maxQueryConnections,
   });
   pool.on('error', (error) => logger.warn({ err: error }, 'an idle database connection broke'));
+  const catalog = await openCatalog(pool, config);
   const store = new PostgresCloud({
     databaseUrl,
-    catalog: { current: catalog },
+    catalog,
     queries: pool,
     maxSessions: maxIngestSessions,
   });
@@ -41,9 +42,13 @@ export async function runRelay(config: RelayConfig, logger: Logger, signal: Abor
   const ingest = new Ingest({ store, now });
   const keeper = new ParkedKeeper({ store, queries: pool, logger, now });
   const signals = new FeedSignals(databaseUrl, logger);
+  catalog.onChange(() => {
+    logger.info('the schema or the sync map is another one');
+    keeper.tryEverything();
+  });
   const writer = new FeedWriter({
     databaseUrl,
-    catalog: { current: catalog },
+    catalog,
     logger,
     onCommits(transactions) {
       for (const { changes } of transactions) keeper.touched(changes.map(({ table }) => table));
@@ -66,19 +71,28 @@ export async function runRelay(config: RelayConfig, logger: Logger, signal: Abor
     writer.run(signal),
     signals.run(signal),
     keeper.run(signal),
+    catalog.run(signal),
   ]);
   await server.close();
   await store.close();
   await pool.end();
 }
 
-async function inspectDatabase(config: RelayConfig) {
+async function openCatalog(pool: Pool, { syncMap }: RelayConfig): Promise<WatchedCatalog> {
+  try {
+    return await WatchedCatalog.open({ pool, syncMap });
+  } catch (error) {
+    await pool.end();
+    throw error;
+  }
+}
+
+async function inspectDatabase(config: RelayConfig): Promise<string> {
   const client = new Client(sessionConfig(config.databaseUrl, { applicationName: 'skooly-relay start' }));
   await client.connect();
   try {
     await checkServer(client);
-    const { epoch } = await readSite(client);
-    return { epoch, catalog: await readCatalog(client, config.syncMap) };
+    return (await readSite(client)).epoch;
   } finally {
     await client.end();
   }

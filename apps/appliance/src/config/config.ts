@@ -11,6 +11,7 @@ import type { LinkSettings } from '../link/settings.ts';
 import type { EdgeEnv } from './env.ts';
 import { ConfigError } from './errors.ts';
 import { Fields, type FieldValues, ownFamilies } from './fields.ts';
+import { type MigrationConfig, readMigrationAccess } from './migration-access.ts';
 import { Secret } from './secret.ts';
 import { readStorage, type StorageConfig } from './storage.ts';
 
@@ -33,6 +34,8 @@ export interface ApplianceConfig {
   relayToken: Secret;
   /** Ed25519: what the relay signs its health with. */
   cloudPublicKey: KeyObject;
+  /** Null: the box does not follow the cloud's schema by itself. */
+  migrations: MigrationConfig | null;
   /** Where the relay is probed; its own URL comes first. */
   probeUrls: URL[];
   /** Whether the link also asks Skooly in the cloud. Off where no such Skooly runs. */
@@ -62,7 +65,8 @@ export function readConfig(env: EdgeEnv): ApplianceConfig {
     syncMap: readSyncMap(values.EDGE_SYNC_MAP),
     relayUrl,
     relayToken: readToken(values.EDGE_RELAY_TOKEN_FILE),
-    cloudPublicKey: readPublicKey(values.EDGE_CLOUD_PUBLIC_KEY_FILE),
+    cloudPublicKey: readPublicKey('EDGE_CLOUD_PUBLIC_KEY_FILE', values.EDGE_CLOUD_PUBLIC_KEY_FILE),
+    migrations: readMigrationAccess(values, readPublicKey),
     probeUrls: [relayUrl, ...furtherProbeUrls(values.EDGE_PROBE_URLS)],
     appCheck: values.EDGE_LINK_APP_CHECK === 'on',
     link: linkSettings(values),
@@ -181,9 +185,9 @@ function readToken(path: string): Secret {
   return new Secret(token);
 }
 
-function readPublicKey(path: string): KeyObject {
-  const field = 'EDGE_CLOUD_PUBLIC_KEY_FILE';
-  const fix = "give the relay's Ed25519 public key in PEM";
+function readPublicKey(field: keyof FieldValues, path: string): KeyObject {
+  const whose = field === 'EDGE_RELEASE_PUBLIC_KEY_FILE' ? 'release' : 'relay';
+  const fix = `give the ${whose}'s Ed25519 public key in PEM`;
   const pem = readText(field, path);
   if (pem.includes('PRIVATE KEY'))
     throw new ConfigError(field, `names ${path}, which holds a private key`, fix);

@@ -45,6 +45,15 @@ export const Fields = Type.Object({
   EDGE_RELAY_URL: httpUrl('set it to the http:// or https:// URL of the relay'),
   EDGE_RELAY_TOKEN_FILE: text('set it to the path of the file that `skooly-relay enrol` wrote'),
   EDGE_CLOUD_PUBLIC_KEY_FILE: text("set it to the path of the relay's Ed25519 public key (PEM)"),
+  EDGE_MIGRATION_DATABASE_URL: Type.Optional(
+    text('set it to postgres://OWNER:PASSWORD@HOST:PORT/DATABASE of the role that owns the tables', {
+      pattern: '^postgres(ql)?://[^/]+/.+',
+      secret: true,
+    }),
+  ),
+  EDGE_RELEASE_PUBLIC_KEY_FILE: Type.Optional(
+    text("set it to the path of the release key's Ed25519 public key (PEM)"),
+  ),
   EDGE_PROBE_URLS: Type.Optional(
     text('set it to further URLs under which the relay is reached, separated by commas', {
       pattern: '^\\s*https?://[^,\\s]+(\\s*,\\s*https?://[^,\\s]+){0,7}\\s*$',

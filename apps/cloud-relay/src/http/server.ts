@@ -1,6 +1,6 @@
 /** The relay's HTTP surface: one route per thing that a box may ask, each with a schema, each bound to one campus. */
 import { Readable } from 'node:stream';
-import type { Catalog } from '@skooly-edge/sync-protocol';
+import type { LiveCatalog } from '@skooly-edge/sync-protocol';
 import { decodeBatch, type Row, SyncError } from '@skooly-edge/sync-protocol';
 import Fastify, {
   type FastifyInstance,
@@ -28,7 +28,7 @@ export const maxPushBytes = 64 * 1024 * 1024;
 
 export interface ServerOptions {
   config: Pick<RelayConfig, 'signingKey' | 'electricUrl'>;
-  catalog: Catalog;
+  catalog: LiveCatalog;
   pool: Pool;
   ingest: Ingest;
   shape: ShapeOptions;
@@ -156,7 +156,7 @@ function addSeed(server: FastifyInstance, { pool, catalog, shape }: ServerOption
   server.post('/v1/seed/begin', async ({ campus }) => ({
     epoch: shape.epoch,
     feedSeq: await beginSeed(pool, campus),
-    tables: [...catalog.tables.keys()],
+    tables: [...catalog.current.tables.keys()],
   }));
 
   server.post('/v1/seed/end', async ({ campus }) => ({
@@ -172,7 +172,7 @@ function addSeed(server: FastifyInstance, { pool, catalog, shape }: ServerOption
       const { table, after } = request.query;
       const chunk = await readSeedChunk(
         pool,
-        catalog,
+        catalog.current,
         request.campus,
         table,
         after === undefined ? null : parseKey(after),
