@@ -24,6 +24,8 @@ import { PostgresCampus } from './pull/postgres-campus.ts';
 import { Pull } from './pull/pull.ts';
 import { Push } from './push/push.ts';
 import { RelayClient } from './relay-client/relay-client.ts';
+import type { Proof, ResyncReport } from './resync/report.ts';
+import { Resync } from './resync/resync.ts';
 import { Seed, type SeedProgress } from './seed/seed.ts';
 import { defaultRetention, keepLog, type RetentionSettings } from './sync-log/retention.ts';
 import { SyncLog } from './sync-log/sync-log.ts';
@@ -56,6 +58,8 @@ export interface CampusSyncOptions {
   retention?: RetentionSettings;
   /** Whether the disk has so little room that acknowledged transactions have to go early. */
   diskIsShort?(): boolean;
+  /** `HH:MM` of the daily proof that both sides are equal; left out, there is none. */
+  proofAt?: string | null;
 }
 
 export interface SyncStatus {
@@ -83,9 +87,17 @@ export interface SyncStatus {
   /** What the log holds on disk, and what it should. What is pending stays beyond that too. */
   logBytes: number;
   logBudgetBytes: number;
+  /** What the last comparison of every row found; null before the first. */
+  proof: Proof | null;
+  /** The resync under way; null while there is none. */
+  resync: ResyncReport | null;
 }
 
 export interface CampusSync {
+  /** Compares this campus with the cloud, and repairs. */
+  readonly resync: Pick<Resync, 'start' | 'cancel' | 'plan' | 'report'>;
+  /** The box has reason to doubt that it is equal: everything is compared and repaired once it has caught up. */
+  requestResync(reason: string): Promise<void>;
   run(signal: AbortSignal): Promise<void>;
   /** The link is back: try now instead of waiting. */
   linkIsBack(): void;
@@ -102,7 +114,7 @@ export interface CampusSync {
 export async function openCampusSync(options: CampusSyncOptions): Promise<CampusSync> {
   const { databaseUrl, stateDir, relayUrl, authorization, logger, clock } = options;
   await inspectDatabase(databaseUrl);
-  const database = new Pool({ ...sessionConfig(databaseUrl, { applicationName: 'skooly-edge' }), max: 4 });
+  const database = new Pool({ ...sessionConfig(databaseUrl, { applicationName: 'skooly-edge' }), max: 6 });
   database.on('error', (error) => logger.warn({ err: error }, 'an idle database connection broke'));
   const now = clock ? () => clock.now() : Date.now;
   const stamp = clock && ((committedAt: number) => clock.stamp(committedAt));
@@ -151,6 +163,27 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
   const position = (limit: AbortSignal) => relay.sync(log.epoch, limit);
   const pull: Pull = new Pull({ relayUrl, authorization, position, database, follower, logger });
 
+  const drain = async (limit: AbortSignal) => {
+    await captured(limit);
+    await acknowledged(limit);
+  };
+  const resync = new Resync({
+    database,
+    catalog: () => catalog.current,
+    post: (path, body, limit, onBytes) => relay.post(path, body, limit, onBytes),
+    log: {
+      appendOwn: (changes, committedAt) => log.appendOwn(changes, committedAt),
+      kept: () => log.transactionsAfter(log.firstSeq - 1),
+    },
+    captured,
+    drained: drain,
+    proofAt: options.proofAt ?? null,
+    logger,
+    nowMs: Date.now,
+    random: Math.random,
+    pause: (ms, limit) => sleep(ms, undefined, { signal: limit }),
+  });
+
   const settings = options.retention ?? defaultRetention;
   const diskIsShort = () => options.diskIsShort?.() ?? false;
   const keeper = { log, settings, logger, now, intervalMs: logTidyIntervalMs, diskIsShort };
@@ -168,7 +201,7 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
         migrations.run(signal),
         schemaIsSettled(database, migrations)
           .then(() => seed.run(signal))
-          .then(() => Promise.all([retryWaiting(), push.run(signal), pull.run(signal)])),
+          .then(() => Promise.all([retryWaiting(), push.run(signal), pull.run(signal), resync.run(signal)])),
       ]);
       stopping.abort(new Error('the box stops'));
       await follower.close();
@@ -184,9 +217,10 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
       await acknowledged(limit);
       await pull.upToDate(limit);
     },
-    async drain(limit) {
-      await captured(limit);
-      await acknowledged(limit);
+    drain,
+    resync,
+    async requestResync(reason) {
+      await resync.request(reason);
     },
     async status() {
       const stored = await storedStatus(database);
@@ -216,6 +250,8 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
         },
         logBytes: log.usage().usedBytes,
         logBudgetBytes: settings.budgetBytes,
+        proof: resync.proof,
+        resync: resync.report?.state === 'running' ? resync.report : null,
       };
     },
     logFull: () => log.full,
@@ -294,9 +330,7 @@ async function keepCapturing(
 }
 
 /** What the campus's database tells; a database that is away leaves the numbers at what is surely true: not ready. */
-async function storedStatus(
-  database: Pool,
-): Promise<{
+async function storedStatus(database: Pool): Promise<{
   conflictsOpen: number;
   feedSeq: number;
   ready: boolean;

@@ -14,6 +14,10 @@ export const relayErrors = {
     status: 409,
     advice: 'Ask for the cursor and send what follows it; if the log no longer has it, resync.',
   },
+  FEED_TRIMMED: {
+    status: 410,
+    advice: 'Run a resync on the box: it was away for longer than the cloud keeps its feed.',
+  },
   FEED_NOT_READY: { status: 503, advice: 'Try again shortly: the feed of this campus is being set up.' },
   DATABASE_UNAVAILABLE: { status: 503, advice: 'Try again shortly: the cloud database does not answer.' },
   ELECTRIC_UNAVAILABLE: { status: 503, advice: 'Try again shortly: Electric does not answer.' },

@@ -19,6 +19,7 @@ import type { Logger } from 'pino';
 import { fetch } from 'undici';
 import type { SyncPosition } from '../relay-client/relay-client.ts';
 import { EntryOrder } from './entry-order.ts';
+import { requireKept } from './feed-kept.ts';
 import type { Follower } from './follower.ts';
 
 export interface PullState {
@@ -101,6 +102,7 @@ export class Pull {
     const position = await this.#options.position(signal);
     const cursor = await this.#readCursor();
     this.state.feedSeq = cursor.seq;
+    requireKept(position, cursor.seq);
     const failed = Promise.withResolvers<never>();
     const stop = new AbortController();
     const stream = new ShapeStream<never>({
@@ -138,7 +140,9 @@ export class Pull {
 
   async #receive(messages: Message[], order: EntryOrder, signal: AbortSignal): Promise<void> {
     for (const message of messages) {
-      if (isChangeMessage(message)) order.add(toEntry(message.value as unknown as FeedColumns));
+      // A real Electric also tells of entries that the cloud no longer keeps.
+      if (isChangeMessage(message) && message.headers.operation === 'insert')
+        order.add(toEntry(message.value as unknown as FeedColumns));
     }
     for (let group = order.nextGroup(); group.length > 0; group = order.nextGroup()) {
       this.state.upToDate = false;

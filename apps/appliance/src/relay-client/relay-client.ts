@@ -2,8 +2,9 @@
  * The box's side of the relay's HTTP surface. Every call is bounded in time; an answer that is no success becomes a
  * RelayRefusal with the relay's own code.
  */
-import { type BatchHeader, encodeBatch } from '@skooly-edge/sync-protocol';
+
 import type { SignedMigration } from '@skooly-edge/sync-protocol';
+import { type BatchHeader, encodeBatch } from '@skooly-edge/sync-protocol';
 import { type Cursor, relayFetch } from './relay-fetch.ts';
 
 export interface SyncPosition {
@@ -14,6 +15,8 @@ export interface SyncPosition {
   parked: number;
   /** Null: the feed is served by a real Electric, whose handles and offsets are its own. */
   feed: { handle: string; origin: string } | null;
+  /** The cloud keeps the entries of the feed behind this one. Left out by a relay that keeps all. */
+  feedAfter?: number;
 }
 
 export interface PushAnswer {
@@ -42,18 +45,25 @@ export interface MigrationsAnswer {
 const questionTimeoutMs = 15_000;
 /** A push that makes no progress for so long is given up; the cursor tells afterwards what became of it. */
 const pushTimeoutMs = 120_000;
+/** A digest reads a whole table. */
+const resyncTimeoutMs = 300_000;
 
 export class RelayClient {
   readonly #relayUrl: URL;
   readonly #authorization: () => string;
+  readonly #feedSeq: () => number | null;
 
-  constructor(relayUrl: URL, authorization: () => string) {
+  /** @param feedSeq The last feed entry that is applied here: told to the relay with each question, so that it knows what it may forget. */
+  constructor(relayUrl: URL, authorization: () => string, feedSeq: () => number | null = () => null) {
     this.#relayUrl = relayUrl;
     this.#authorization = authorization;
+    this.#feedSeq = feedSeq;
   }
 
   sync(epoch: string, signal: AbortSignal): Promise<SyncPosition> {
-    return this.#ask(`/v1/sync?epoch=${encodeURIComponent(epoch)}`, signal);
+    const read = this.#feedSeq();
+    const query = new URLSearchParams({ epoch, ...(read === null ? {} : { feed: String(read) }) });
+    return this.#ask(`/v1/sync?${query}`, signal);
   }
 
   async push(header: BatchHeader, lines: readonly string[], signal: AbortSignal): Promise<PushAnswer> {
@@ -82,18 +92,42 @@ export class RelayClient {
     return this.#call(`/v1/seed/rows?${query}`, signal, pushTimeoutMs, {});
   }
 
+  /**
+   * A question of the resync; its answer may take the relay a while.
+   *
+   * @param body Null: there is nothing to be said with it.
+   * @param onBytes Told what went over the line.
+   */
+  post<T>(
+    path: string,
+    body: object | null,
+    signal: AbortSignal,
+    onBytes: (bytes: number) => void,
+  ): Promise<T> {
+    const text = body === null ? null : Buffer.from(JSON.stringify(body));
+    const content = text ? { headers: { 'content-type': 'application/json' }, body: text } : {};
+    const init = { method: 'POST', ...content };
+    return this.#call(path, signal, resyncTimeoutMs, init, (bytes) => onBytes(bytes + (text?.length ?? 0)));
+  }
+
   #ask<T>(path: string, signal: AbortSignal): Promise<T> {
     return this.#call(path, signal, questionTimeoutMs, {});
   }
 
-  #call<T>(path: string, signal: AbortSignal, timeoutMs: number, init: RelayInit): Promise<T> {
+  #call<T>(
+    path: string,
+    signal: AbortSignal,
+    timeoutMs: number,
+    init: RelayInit,
+    onBytes?: (bytes: number) => void,
+  ): Promise<T> {
     const limited = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
     const headers = {
       ...init.headers,
       authorization: this.#authorization(),
       'accept-encoding': 'zstd, gzip',
     };
-    return relayFetch<T>(new URL(path, this.#relayUrl), { ...init, headers, signal: limited });
+    return relayFetch<T>(new URL(path, this.#relayUrl), { ...init, headers, signal: limited }, onBytes);
   }
 }
 

@@ -25,9 +25,14 @@ export class RelayRefusal extends Error {
 }
 
 /** @throws RelayRefusal, or undici's error when the relay cannot be reached. */
-export async function relayFetch<T>(url: URL, init: RequestInit): Promise<T> {
+export async function relayFetch<T>(
+  url: URL,
+  init: RequestInit,
+  onBytes?: (bytes: number) => void,
+): Promise<T> {
   const response = await fetch(url, init);
   const text = await response.text();
+  onBytes?.(Number(response.headers.get('content-length') ?? text.length));
   if (response.ok) return JSON.parse(text) as T;
   let answer = {};
   try {

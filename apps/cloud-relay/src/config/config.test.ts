@@ -26,6 +26,8 @@ beforeAll(() => {
       generateKeyPairSync('ed25519').privateKey.export(pem).toString(),
     ),
     ELECTRIC_URL: 'http://127.0.0.1:3000',
+    RELAY_FEED_KEEP_DAYS: '40',
+    RELAY_FEED_BUDGET_BYTES: '20000000',
     LOG_LEVEL: 'warn',
   };
 });
@@ -38,6 +40,7 @@ describe('the configuration of the relay', () => {
       listen: { host: '127.0.0.1', port: 8080 },
       signingKey: { asymmetricKeyType: 'ed25519' },
       electricUrl: new URL('http://127.0.0.1:3000'),
+      feedRetention: { keepDays: 40, budgetBytes: 20_000_000 },
       logLevel: 'warn',
     });
   });
@@ -73,6 +76,8 @@ describe('the configuration of the relay', () => {
     ['RELAY_SIGNING_KEY_FILE', 'x25519.pem'],
     ['ELECTRIC_URL', 'localhost'],
     ['LOG_LEVEL', 'loud'],
+    ['RELAY_FEED_KEEP_DAYS', '0'],
+    ['RELAY_FEED_BUDGET_BYTES', '1 GB'],
   ] as const)('is refused by name when %s is %s', (field, value) => {
     const wrong = value === 'x25519.pem' ? join(dir, value) : value;
     expect(() => readConfig({ ...complete, [field]: wrong })).toThrow(

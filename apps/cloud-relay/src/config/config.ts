@@ -2,6 +2,7 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { readSyncMap, type SyncMap } from '@skooly-edge/sync-protocol';
+import { defaultFeedRetention, type FeedRetentionSettings } from '../feed/feed-retention.ts';
 import type { RelayEnv } from './env.ts';
 
 export class ConfigError extends Error {
@@ -27,6 +28,8 @@ export interface RelayConfig {
   signingKey: KeyObject;
   /** A real Electric to fan the feed out; null: the relay serves the shape itself. */
   electricUrl: URL | null;
+  /** How long and how much of the feeds is kept. */
+  feedRetention?: FeedRetentionSettings;
   logLevel: string;
 }
 
@@ -42,6 +45,7 @@ export function readConfig(env: RelayEnv): RelayConfig {
       required(env, 'RELAY_SIGNING_KEY_FILE', 'set it to the path of an Ed25519 private key (PEM)'),
     ),
     electricUrl: env.ELECTRIC_URL ? readUrl('ELECTRIC_URL', env.ELECTRIC_URL, ['http:', 'https:']) : null,
+    feedRetention: readFeedRetention(env),
     logLevel: readLogLevel(env),
   };
 }
@@ -56,6 +60,26 @@ export function readDatabaseUrl(env: RelayEnv): string {
   if (url.pathname.length < 2)
     throw new ConfigError('RELAY_DATABASE_URL', 'names no database', 'add /DATABASE at its end');
   return text;
+}
+
+function readFeedRetention(env: RelayEnv): FeedRetentionSettings {
+  const { keepDays, budgetBytes } = defaultFeedRetention;
+  return {
+    keepDays: readWhole(env, 'RELAY_FEED_KEEP_DAYS', 1, keepDays),
+    budgetBytes: readWhole(env, 'RELAY_FEED_BUDGET_BYTES', 16 * 1024 * 1024, budgetBytes),
+  };
+}
+
+function readWhole(env: RelayEnv, field: keyof RelayEnv, least: number, usual: number): number {
+  const text = env[field];
+  if (!text) return usual;
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= least && Number.isSafeInteger(value)) return value;
+  throw new ConfigError(
+    field,
+    `is ${text}`,
+    `set it to a whole number from ${least}, or leave it out for ${usual}`,
+  );
 }
 
 function readListen(env: RelayEnv): ListenAddress {

@@ -5,6 +5,8 @@ export interface RelayEnv {
   RELAY_SYNC_MAP?: string;
   RELAY_SIGNING_KEY_FILE?: string;
   ELECTRIC_URL?: string;
+  RELAY_FEED_KEEP_DAYS?: string;
+  RELAY_FEED_BUDGET_BYTES?: string;
   LOG_LEVEL?: string;
 }
 

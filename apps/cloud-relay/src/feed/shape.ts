@@ -7,6 +7,7 @@
  */
 import type { Pool } from 'pg';
 import { RelayError } from '../errors.ts';
+import { requireKept } from './feed-retention.ts';
 import type { FeedSignals } from './feed-signals.ts';
 
 export interface ShapeRequest {
@@ -88,6 +89,7 @@ async function serveLog(
       return (await headSeq(options.pool, request.campus)) > after;
     });
   }
+  await requireKept(options.pool, request.campus, after);
   const rows = await readChunk(options.pool, request.campus, after);
   const last = rows.length > 0 ? Number(rows.at(-1)?.seq) : after;
   const complete = rows.length === 0 || last >= (await headSeq(options.pool, request.campus));

@@ -15,6 +15,7 @@ import type { RelayConfig } from '../config/config.ts';
 import { authenticate } from '../enrol/enrol.ts';
 import { RelayError } from '../errors.ts';
 import { askElectric } from '../feed/electric.ts';
+import { feedTrimmedTo, noteFeedRead } from '../feed/feed-retention.ts';
 import { type ShapeOptions, serveShape, shapeHandle, shapeOffset } from '../feed/shape.ts';
 import { signHealth } from '../health/health.ts';
 import type { Ingest } from '../ingest/ingest.ts';
@@ -22,6 +23,7 @@ import { postgresParked } from '../ingest/postgres-cloud.ts';
 import { beginSeed, endSeed, readSeedChunk } from '../seed/seed.ts';
 import { sendCompressed } from './compressed.ts';
 import { addMigrations } from './migration-routes.ts';
+import { addResync } from './resync-routes.ts';
 
 /** A compressed batch larger than this is refused. */
 export const maxPushBytes = 64 * 1024 * 1024;
@@ -65,6 +67,12 @@ export function buildServer(options: ServerOptions): FastifyInstance {
     addSync(guarded, options);
     addShape(guarded, options);
     addSeed(guarded, options);
+    addResync(guarded, {
+      pool: options.pool,
+      catalog: () => options.catalog.current,
+      epoch: options.shape.epoch,
+      now: options.now,
+    });
     addMigrations(guarded, options);
   });
   return server;
@@ -84,13 +92,17 @@ function addHealth(server: FastifyInstance, { config, now }: ServerOptions): voi
 }
 
 function addSync(server: FastifyInstance, { pool, ingest, shape, config }: ServerOptions): void {
-  const querystring = Type.Object({ epoch: Type.String({ minLength: 1, maxLength: 64 }) });
+  const querystring = Type.Object({
+    epoch: Type.String({ minLength: 1, maxLength: 64 }),
+    feed: Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })),
+  });
   /** Where this campus stands: what the cloud has applied of its log, and where its feed is to be read. */
   server.get<{ Querystring: Type.Static<typeof querystring> }>(
     '/v1/sync',
     { schema: { querystring } },
     async (request) => {
       const { campus } = request;
+      if (request.query.feed !== undefined) await noteFeedRead(pool, campus, request.query.feed);
       const { rows } = await pool.query<{ seq: string }>(
         'SELECT seq FROM sync.cursor WHERE campus = $1 AND epoch = $2',
         [campus, request.query.epoch],
@@ -103,6 +115,7 @@ function addSync(server: FastifyInstance, { pool, ingest, shape, config }: Serve
         feed: config.electricUrl
           ? null
           : { handle: shapeHandle(shape.epoch, campus), origin: shapeOffset(0) },
+        feedAfter: await feedTrimmedTo(pool, campus),
       };
     },
   );
