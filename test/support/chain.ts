@@ -2,7 +2,7 @@
  * The whole sync chain in one process over two databases of the test cluster: relay and campus as they are, joined by
  * HTTP on loopback, without link, gateway and school application.
  */
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +10,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseSyncMap, prepareSite, sessionConfig, syncRole } from '@skooly-edge/sync-protocol';
 import { Client } from 'pg';
 import { pino } from 'pino';
-import { type CampusSync, openCampusSync } from '../../apps/appliance/src/campus-sync.ts';
+import {
+  type CampusSync,
+  type CampusSyncOptions,
+  openCampusSync,
+} from '../../apps/appliance/src/campus-sync.ts';
 import { enrol } from '../../apps/cloud-relay/src/enrol/enrol.ts';
 import { runRelay } from '../../apps/cloud-relay/src/relay.ts';
 import { freePort } from '../lab/ports/free-port.ts';
@@ -25,8 +29,12 @@ export interface ChainOptions {
   seed: string;
   syncMap: object;
   campus: string;
+  /** Public half of the key that the campus's migrations are signed with; left out, it does not migrate by itself. */
+  releaseKey?: KeyObject;
   /** The relay hands the read path on to an Electric instead of serving it itself. */
   throughElectric?: boolean;
+  /** The campus's idea of time; left out, transactions say what Postgres says. */
+  clock?: CampusSyncOptions['clock'];
 }
 
 export interface Chain {
@@ -34,7 +42,13 @@ export interface Chain {
   electric: StandInElectric | null;
   cloud: Client;
   campus: Client;
+  /** The databases, as their administrators reach them. */
+  cloudUrl: string;
+  campusUrl: string;
   sync: CampusSync;
+  relayUrl: URL;
+  /** Value of the Authorization header. */
+  authorization(): string;
   /** Begins or resumes the campus's side. */
   connect(): Promise<void>;
   /** Ends the campus's side: what is written now waits in the WAL. */
@@ -79,16 +93,24 @@ export async function startChain(options: ChainOptions): Promise<Chain> {
     cloud,
     campus,
     electric,
+    cloudUrl: cloudDatabase.url,
+    campusUrl: campusDatabase.url,
     sync: undefined as unknown as CampusSync,
+    relayUrl: new URL(`http://127.0.0.1:${port}`),
+    authorization: () => `Bearer ${token}`,
     async connect() {
       stopCampus = new AbortController();
       chain.sync = await openCampusSync({
         databaseUrl: asSyncRole(campusDatabase.url),
         syncMap,
+        migrations: options.releaseKey
+          ? { ownerUrl: () => campusDatabase.url, releaseKey: options.releaseKey }
+          : null,
         stateDir,
-        relayUrl: new URL(`http://127.0.0.1:${port}`),
-        authorization: () => `Bearer ${token}`,
+        relayUrl: chain.relayUrl,
+        authorization: chain.authorization,
         logger,
+        clock: options.clock,
       });
       running = chain.sync.run(stopCampus.signal);
       running.catch(() => {});
