@@ -18,6 +18,14 @@ export const relayErrors = {
     status: 410,
     advice: 'Run a resync on the box: it was away for longer than the cloud keeps its feed.',
   },
+  EPOCH_UNKNOWN: {
+    status: 409,
+    advice: 'Resync the campus: the cloud does not know the history that its box has followed.',
+  },
+  SEAL_INVALID: {
+    status: 403,
+    advice: 'Do not trust what this box gives back: look at its log, and revoke it if it is not its own.',
+  },
   FEED_NOT_READY: { status: 503, advice: 'Try again shortly: the feed of this campus is being set up.' },
   DATABASE_UNAVAILABLE: { status: 503, advice: 'Try again shortly: the cloud database does not answer.' },
   ELECTRIC_UNAVAILABLE: { status: 503, advice: 'Try again shortly: Electric does not answer.' },

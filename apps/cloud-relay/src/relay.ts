@@ -14,6 +14,9 @@ import { buildServer } from './http/server.ts';
 import { Ingest } from './ingest/ingest.ts';
 import { ParkedKeeper } from './ingest/parked-keeper.ts';
 import { PostgresCloud } from './ingest/postgres-cloud.ts';
+import { ensureEpoch } from './restore/epoch.ts';
+import { feedSeal } from './restore/feed-seal.ts';
+import { Salvage } from './restore/salvage.ts';
 
 const liveHoldMs = 20_000;
 /** How often the relay that writes the feed looks for what may go. */
@@ -25,7 +28,7 @@ const maxQueryConnections = 10;
 /** Runs until the signal aborts. @throws SyncError or ConfigError when it cannot start. */
 export async function runRelay(config: RelayConfig, logger: Logger, signal: AbortSignal): Promise<void> {
   const { databaseUrl } = config;
-  const epoch = await inspectDatabase(config);
+  await inspectDatabase(config);
   const pool = new Pool({
     ...sessionConfig(databaseUrl, { applicationName: 'skooly-relay' }),
     max: maxQueryConnections,
@@ -40,6 +43,8 @@ export async function runRelay(config: RelayConfig, logger: Logger, signal: Abor
   });
   const now = () => new Date();
   const ingest = new Ingest({ store, now });
+  const seal = feedSeal(config.signingKey);
+  const salvage = new Salvage({ store, seal, now });
   const keeper = new ParkedKeeper({ store, queries: pool, logger, now });
   const signals = new FeedSignals(databaseUrl, logger);
   catalog.onChange(() => {
@@ -49,13 +54,14 @@ export async function runRelay(config: RelayConfig, logger: Logger, signal: Abor
   const writer = new FeedWriter({
     databaseUrl,
     catalog,
+    seal,
     logger,
     onCommits(transactions) {
       for (const { changes } of transactions) keeper.touched(changes.map(({ table }) => table));
     },
   });
-  const shape = { pool, epoch, signals, liveHoldMs };
-  const server = buildServer({ config, catalog, pool, ingest, shape, logger, now });
+  const shape = { pool, signals, liveHoldMs };
+  const server = buildServer({ config, catalog, pool, ingest, salvage, shape, logger, now });
   await server.listen(config.listen);
   logger.info({ ...config.listen, electric: config.electricUrl !== null }, 'relay listens');
   signal.addEventListener('abort', () => server.server.closeAllConnections(), { once: true });
@@ -87,12 +93,13 @@ async function openCatalog(pool: Pool, { syncMap }: RelayConfig): Promise<Watche
   }
 }
 
-async function inspectDatabase(config: RelayConfig): Promise<string> {
+async function inspectDatabase(config: RelayConfig): Promise<void> {
   const client = new Client(sessionConfig(config.databaseUrl, { applicationName: 'skooly-relay start' }));
   await client.connect();
   try {
     await checkServer(client);
-    return (await readSite(client)).epoch;
+    await readSite(client);
+    await ensureEpoch(client, config.databaseUrl);
   } finally {
     await client.end();
   }

@@ -219,6 +219,7 @@ async function takeValues(client: ClientBase, catalog: Catalog, seq: number): Pr
 function valueEntry(seq: number, table: string, key: Row, stored: Record<string, string | null>): FeedEntry {
   const after = { [stored.column_name as string]: stored.value ?? null };
   return {
+    epoch: '',
     seq,
     stamp: { epoch: stored.stamp_epoch ?? '', seq: Number(stored.stamp_seq) },
     committedAt: Number(stored.committed_at),

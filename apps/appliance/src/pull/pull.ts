@@ -48,7 +48,10 @@ const maxRetryDelayMs = 15_000;
 const liveRequestTimeoutMs = 35_000;
 
 /** Columns of a feed row as they arrive: Postgres text, parsed by nobody. */
-type FeedColumns = Record<'seq' | 'stamp_epoch' | 'stamp_seq' | 'committed_at' | 'lsn' | 'body', string>;
+type FeedColumns = Record<
+  'epoch' | 'seq' | 'stamp_epoch' | 'stamp_seq' | 'committed_at' | 'lsn' | 'body' | 'seal',
+  string
+>;
 
 export class Pull {
   readonly #options: PullOptions;
@@ -206,6 +209,7 @@ function startOf(position: SyncPosition, cursor: StoredCursor): { handle?: strin
 function toEntry(value: FeedColumns): FeedEntry {
   const { changes, corrections } = JSON.parse(value.body) as Pick<FeedEntry, 'changes' | 'corrections'>;
   return {
+    epoch: value.epoch,
     seq: Number(value.seq),
     stamp: { epoch: value.stamp_epoch, seq: Number(value.stamp_seq) },
     committedAt: Number(value.committed_at),

@@ -32,6 +32,8 @@ export interface Follower {
 
 export interface FeedRow {
   campus: string;
+  /** The cloud's epoch in which the commit was made. */
+  epoch: string;
   seq: number;
   stampEpoch: string;
   stampSeq: number;
@@ -39,6 +41,7 @@ export interface FeedRow {
   /** Where the commit ends in the cloud's WAL. */
   lsn: Lsn;
   body: string;
+  seal: string;
 }
 
 /** What is to be written in one transaction. */
@@ -56,6 +59,9 @@ export interface FeedBuilderOptions {
   /** As stored with the last commit. */
   position: Lsn;
   followers: readonly Follower[];
+  /** The cloud's epoch. */
+  epoch: string;
+  seal(entry: Omit<FeedRow, 'seal'>): string;
 }
 
 interface Body {
@@ -168,7 +174,18 @@ export class FeedBuilder {
     follower.toldSeq = follower.stampSeq;
     moved.add(campus);
     const { feedSeq: seq, stampEpoch, stampSeq } = follower;
-    return { campus, seq, stampEpoch, stampSeq, committedAt, lsn: endLsn, body: JSON.stringify(body) };
+    const { epoch } = this.#options;
+    const row = {
+      campus,
+      epoch,
+      seq,
+      stampEpoch,
+      stampSeq,
+      committedAt,
+      lsn: endLsn,
+      body: JSON.stringify(body),
+    };
+    return { ...row, seal: this.#options.seal(row) };
   }
 
   #follower(campus: string): Follower & { toldSeq: number } {

@@ -31,16 +31,19 @@ export async function writeFeed(
   await client.query('BEGIN');
   if (rows.length > 0) {
     await client.query(
-      `INSERT INTO sync.feed (campus, seq, stamp_epoch, stamp_seq, committed_at, lsn, body)
-       SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[])`,
+      `INSERT INTO sync.feed (campus, epoch, seq, stamp_epoch, stamp_seq, committed_at, lsn, body, seal)
+       SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::text[],
+                             $9::text[])`,
       [
         rows.map((row) => row.campus),
+        rows.map((row) => row.epoch),
         rows.map((row) => row.seq),
         rows.map((row) => row.stampEpoch),
         rows.map((row) => row.stampSeq),
         rows.map((row) => row.committedAt),
         rows.map((row) => row.lsn),
         rows.map((row) => row.body),
+        rows.map((row) => row.seal),
       ],
     );
   }

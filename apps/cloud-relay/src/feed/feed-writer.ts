@@ -16,6 +16,8 @@ import {
 } from '@skooly-edge/sync-protocol';
 import { Client } from 'pg';
 import type { Logger } from 'pino';
+import { ensureEpoch } from '../restore/epoch.ts';
+import type { FeedSeal } from '../restore/feed-seal.ts';
 import { FeedBuilder } from './feed-builder.ts';
 import { readFeedState, writeFeed } from './feed-store.ts';
 
@@ -29,6 +31,7 @@ export interface FeedWriterOptions {
   databaseUrl: string;
   catalog: LiveCatalog;
   logger: Logger;
+  seal: FeedSeal;
   /** Commits of the cloud are in the feed. */
   onCommits(transactions: readonly CapturedTransaction[]): void;
 }
@@ -70,11 +73,15 @@ export class FeedWriter {
       while (!(await tryLock(client))) await sleep(electionIntervalMs, undefined, { signal });
       this.#elected = true;
       logger.info('elected to write the feed');
-      const { catalog, onCommits } = this.#options;
+      const { catalog, onCommits, seal } = this.#options;
+      const { epoch, begun } = await ensureEpoch(client, databaseUrl);
+      if (begun) logger.warn({ epoch }, 'the database was restored: a new epoch begins');
       const builder = new FeedBuilder({
         catalog,
         isApply: isApplyOrigin(databaseUrl),
         ...(await readFeedState(client)),
+        epoch,
+        seal: (entry) => seal.seal(entry),
       });
       const capture = new Capture({
         connectionString: databaseUrl,

@@ -27,8 +27,6 @@ export interface ShapeResponse {
 
 export interface ShapeOptions {
   pool: Pool;
-  /** The cloud's epoch: with a new one every shape begins anew. */
-  epoch: string;
   signals: FeedSignals;
   /** How long a live request is held; Electric holds 20 s. */
   liveHoldMs: number;
@@ -38,17 +36,29 @@ export interface ShapeOptions {
 const maxChunkRows = 2_000;
 const maxChunkBytes = 4 * 1024 * 1024;
 
-const columns = ['campus', 'seq', 'stamp_epoch', 'stamp_seq', 'committed_at', 'lsn', 'body'] as const;
+const columns = [
+  'campus',
+  'epoch',
+  'seq',
+  'stamp_epoch',
+  'stamp_seq',
+  'committed_at',
+  'lsn',
+  'body',
+  'seal',
+] as const;
 type FeedColumns = Record<(typeof columns)[number], string>;
 
 const schema = JSON.stringify({
   campus: { type: 'text', pk_index: 0, not_null: true },
+  epoch: { type: 'text', not_null: true },
   seq: { type: 'int8', pk_index: 1, not_null: true },
   stamp_epoch: { type: 'text', not_null: true },
   stamp_seq: { type: 'int8', not_null: true },
   committed_at: { type: 'int8', not_null: true },
   lsn: { type: 'int8', not_null: true },
   body: { type: 'text', not_null: true },
+  seal: { type: 'text', not_null: true },
 });
 
 /** A handle names one shape for ever: a campus's feed in one epoch of the cloud. */
@@ -65,11 +75,11 @@ export async function serveShape(
   request: ShapeRequest,
   signal: AbortSignal,
 ): Promise<ShapeResponse> {
-  const handle = shapeHandle(options.epoch, request.campus);
+  const { epoch, seq: head } = await readHead(options.pool, request.campus);
+  const handle = shapeHandle(epoch, request.campus);
   if (request.offset !== '-1' && request.offset !== 'now' && request.handle !== handle)
     return mustRefetch(handle);
   if (request.offset === '-1') return answer(handle, 0, [snapshotEnd()], request, false);
-  const head = await headSeq(options.pool, request.campus);
   if (request.offset === 'now') return answer(handle, head, [upToDate(head)], request, true);
   const after = parseOffset(request.offset);
   if (after > head) return mustRefetch(`${handle}-${head}`);
@@ -86,13 +96,13 @@ async function serveLog(
 ): Promise<ShapeResponse> {
   if (request.live && after === head) {
     await options.signals.wait(request.campus, options.liveHoldMs, signal, async () => {
-      return (await headSeq(options.pool, request.campus)) > after;
+      return (await readHead(options.pool, request.campus)).seq > after;
     });
   }
   await requireKept(options.pool, request.campus, after);
   const rows = await readChunk(options.pool, request.campus, after);
   const last = rows.length > 0 ? Number(rows.at(-1)?.seq) : after;
-  const complete = rows.length === 0 || last >= (await headSeq(options.pool, request.campus));
+  const complete = rows.length === 0 || last >= (await readHead(options.pool, request.campus)).seq;
   const messages: object[] = rows.map((row) => insertMessage(row));
   if (complete) messages.push(upToDate(last));
   return answer(handle, last, messages, request, complete);
@@ -109,13 +119,21 @@ async function readChunk(pool: Pool, campus: string, after: number): Promise<Fee
   return rows;
 }
 
-async function headSeq(pool: Pool, campus: string): Promise<number> {
-  const { rows } = await pool.query<{ feed_seq: string }>(
-    'SELECT feed_seq FROM sync.follower WHERE campus = $1',
+export interface FeedHead {
+  /** The cloud's epoch: with a new one every shape begins anew. Read each time, since the database may be restored. */
+  epoch: string;
+  /** The last entry of the campus's feed. */
+  seq: number;
+}
+
+/** @throws RelayError FEED_NOT_READY */
+export async function readHead(pool: Pool, campus: string): Promise<FeedHead> {
+  const { rows } = await pool.query<{ epoch: string; feed_seq: string }>(
+    'SELECT s.epoch, f.feed_seq FROM sync.site s, sync.follower f WHERE f.campus = $1',
     [campus],
   );
   if (!rows[0]) throw new RelayError('FEED_NOT_READY', `The feed of ${campus} has not begun yet.`);
-  return Number(rows[0].feed_seq);
+  return { epoch: rows[0].epoch, seq: Number(rows[0].feed_seq) };
 }
 
 function parseOffset(offset: string): number {

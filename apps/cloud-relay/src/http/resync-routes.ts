@@ -28,7 +28,7 @@ export interface ResyncRoutes {
   pool: Pool;
   catalog(): Catalog;
   /** The cloud's epoch. */
-  epoch: string;
+  epoch(): Promise<string>;
   now(): Date;
 }
 
@@ -63,6 +63,9 @@ export function addResync(server: FastifyInstance, { pool, catalog, epoch, now }
   }));
   server.post(
     '/v1/resync/mark',
-    async ({ campus }): Promise<MarkAnswer> => ({ epoch, feedSeq: await endSeed(pool, campus) }),
+    async ({ campus }): Promise<MarkAnswer> => ({
+      epoch: await epoch(),
+      feedSeq: await endSeed(pool, campus),
+    }),
   );
 }

@@ -20,9 +20,12 @@ import { type ShapeOptions, serveShape, shapeHandle, shapeOffset } from '../feed
 import { signHealth } from '../health/health.ts';
 import type { Ingest } from '../ingest/ingest.ts';
 import { postgresParked } from '../ingest/postgres-cloud.ts';
+import { readEpoch } from '../restore/epoch.ts';
+import type { Salvage } from '../restore/salvage.ts';
 import { beginSeed, endSeed, readSeedChunk } from '../seed/seed.ts';
 import { sendCompressed } from './compressed.ts';
 import { addMigrations } from './migration-routes.ts';
+import { addRestore } from './restore-routes.ts';
 import { addResync } from './resync-routes.ts';
 
 /** A compressed batch larger than this is refused. */
@@ -33,6 +36,7 @@ export interface ServerOptions {
   catalog: LiveCatalog;
   pool: Pool;
   ingest: Ingest;
+  salvage: Salvage;
   shape: ShapeOptions;
   logger: Logger;
   now(): Date;
@@ -70,10 +74,11 @@ export function buildServer(options: ServerOptions): FastifyInstance {
     addResync(guarded, {
       pool: options.pool,
       catalog: () => options.catalog.current,
-      epoch: options.shape.epoch,
+      epoch: () => readEpoch(options.pool),
       now: options.now,
     });
     addMigrations(guarded, options);
+    addRestore(guarded, options.salvage);
   });
   return server;
 }
@@ -91,7 +96,7 @@ function addHealth(server: FastifyInstance, { config, now }: ServerOptions): voi
   );
 }
 
-function addSync(server: FastifyInstance, { pool, ingest, shape, config }: ServerOptions): void {
+function addSync(server: FastifyInstance, { pool, ingest, config }: ServerOptions): void {
   const querystring = Type.Object({
     epoch: Type.String({ minLength: 1, maxLength: 64 }),
     feed: Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })),
@@ -103,18 +108,17 @@ function addSync(server: FastifyInstance, { pool, ingest, shape, config }: Serve
     async (request) => {
       const { campus } = request;
       if (request.query.feed !== undefined) await noteFeedRead(pool, campus, request.query.feed);
-      const { rows } = await pool.query<{ seq: string }>(
-        'SELECT seq FROM sync.cursor WHERE campus = $1 AND epoch = $2',
+      const { rows } = await pool.query<{ epoch: string; seq: string | null }>(
+        `SELECT s.epoch, c.seq FROM sync.site s LEFT JOIN sync.cursor c ON c.campus = $1 AND c.epoch = $2`,
         [campus, request.query.epoch],
       );
+      const epoch = rows[0]?.epoch ?? '';
       return {
         campus,
-        epoch: shape.epoch,
+        epoch,
         cursor: { epoch: request.query.epoch, seq: Number(rows[0]?.seq ?? 0) },
         parked: await postgresParked(pool).count(campus),
-        feed: config.electricUrl
-          ? null
-          : { handle: shapeHandle(shape.epoch, campus), origin: shapeOffset(0) },
+        feed: config.electricUrl ? null : { handle: shapeHandle(epoch, campus), origin: shapeOffset(0) },
         feedAfter: await feedTrimmedTo(pool, campus),
       };
     },
@@ -165,15 +169,15 @@ function addShape(server: FastifyInstance, { config, shape }: ServerOptions): vo
   );
 }
 
-function addSeed(server: FastifyInstance, { pool, catalog, shape }: ServerOptions): void {
+function addSeed(server: FastifyInstance, { pool, catalog }: ServerOptions): void {
   server.post('/v1/seed/begin', async ({ campus }) => ({
-    epoch: shape.epoch,
+    epoch: await readEpoch(pool),
     feedSeq: await beginSeed(pool, campus),
     tables: [...catalog.current.tables.keys()],
   }));
 
   server.post('/v1/seed/end', async ({ campus }) => ({
-    epoch: shape.epoch,
+    epoch: await readEpoch(pool),
     feedSeq: await endSeed(pool, campus),
   }));
 

@@ -15,11 +15,11 @@ import {
 import type { RowHistory } from './cloud-store.ts';
 import type { DatedTransaction } from './dated.ts';
 import type { Outcome } from './outcome.ts';
-import { authorise, RefusedError } from './refusal.ts';
+import { authorise, checkColumns, RefusedError } from './refusal.ts';
 
 /** @throws RefusedError, BrokenReferenceError, RowsMovedError, or Postgres's error: then nothing of the group counts. */
 export async function applyGroup(outcome: Outcome, transactions: readonly DatedTransaction[]): Promise<void> {
-  const { campus, commit } = outcome.context;
+  const { campus, commit, trusted = false } = outcome.context;
   const changes = transactions.flatMap((transaction) => transaction.changes);
   for (const change of changes) {
     if (!commit.catalog.tables.has(change.table)) {
@@ -32,7 +32,9 @@ export async function applyGroup(outcome: Outcome, transactions: readonly DatedT
   for (const transaction of transactions) {
     for (const [index, change] of transaction.changes.entries()) {
       const current = images.get(change.table, change.key);
-      const table = authorise(campus, images.table(change.table), change, current);
+      const table = images.table(change.table);
+      checkColumns(table, change);
+      if (!trusted) authorise(campus, table, change, current);
       const result = await mergeChange(history, transaction, change, table, current);
       if (result.row !== current) images.set(change.table, change.key, result.row);
       if (result.conflict) {

@@ -2,7 +2,7 @@
  * What ingest needs of the cloud's database: commits, and inside a commit rows, cursors, history, parked transactions and
  * messages for the feed writer. Postgres is one such store (`postgres-cloud.ts`); the simulation has another.
  */
-import type { Catalog, Row, RowStore, Table } from '@skooly-edge/sync-protocol';
+import type { Catalog, Change, Row, RowStore, Table } from '@skooly-edge/sync-protocol';
 import type { DatedTransaction } from './dated.ts';
 import type { RefusalKind } from './refusal.ts';
 
@@ -19,6 +19,7 @@ export interface CloudCommit {
   readonly catalog: Catalog;
   readonly rows: RowStore;
   readonly parked: ParkedStore;
+  readonly salvage: SalvageStore;
   /** The last transaction of this log that is applied here (0: none), locked until the commit. */
   lockCursor(campus: string, epoch: string): Promise<number>;
   moveCursor(campus: string, epoch: string, seq: number): Promise<void>;
@@ -65,4 +66,14 @@ export interface ParkedStore {
   epochs(campus: string): Promise<string[]>;
   /** Identities of rows that a campus's parked transactions touch → the kind of refusal that they wait for. */
   waitingRows(campus: string): Promise<Map<string, RefusalKind>>;
+}
+
+/** What campuses have given back since the cloud was restored. */
+export interface SalvageStore {
+  /** Where the feed of that epoch was cut off, and how far the campus has given back, locked; null for an unknown epoch. */
+  point(campus: string, epoch: string): Promise<{ forkSeq: number; givenSeq: number } | null>;
+  moveGiven(campus: string, epoch: string, seq: number): Promise<void>;
+  /** Which of the changes of that lost commit some campus has given back already. */
+  known(epoch: string, lsn: number, changes: readonly Change[]): Promise<boolean[]>;
+  remember(epoch: string, lsn: number, changes: readonly Change[]): Promise<void>;
 }

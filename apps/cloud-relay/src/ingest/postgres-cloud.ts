@@ -16,6 +16,7 @@ import {
 } from '@skooly-edge/sync-protocol';
 import { Pool, type PoolClient } from 'pg';
 import { waitForFeed } from '../feed/feed-position.ts';
+import { postgresSalvage } from '../restore/postgres-salvage.ts';
 import type { CloudCommit, CloudStore, ParkedStore, ParkedTransaction } from './cloud-store.ts';
 import { datedBody } from './dated.ts';
 import { PostgresHistory } from './postgres-history.ts';
@@ -104,6 +105,7 @@ export class PostgresCloud implements CloudStore {
       catalog,
       rows: postgresRows(client, catalog),
       parked: postgresParked(client),
+      salvage: postgresSalvage(client),
       lockCursor: (campus, epoch) => lockCursor(client, campus, epoch),
       async moveCursor(campus, epoch, seq) {
         await client.query(

@@ -41,17 +41,14 @@ export class RefusedError extends Error {
 }
 
 /** @throws RefusedError for a change that this campus may not make. */
-export function authorise(
-  campus: string,
-  table: Table | undefined,
-  change: Change,
-  current: Row | null,
-): Table {
-  if (!table) throw new RefusedError('forbidden', `${change.table} is not synced.`, change);
+export function authorise(campus: string, table: Table, change: Change, current: Row | null): void {
   const { rule } = table;
   if (rule.direction === 'down')
     throw new RefusedError('forbidden', `A campus may not write ${change.table}.`, change);
-  checkColumns(table, change);
+  const readOnly = rule.readOnlyColumns.find((column) => column in (change.after ?? {}));
+  if (readOnly !== undefined && change.op === 'update') {
+    throw new RefusedError('forbidden', `A campus may not write ${change.table}.${readOnly}.`, change);
+  }
   if (rule.appendOnly && change.op !== 'insert') {
     throw new RefusedError(
       'forbidden',
@@ -60,10 +57,10 @@ export function authorise(
     );
   }
   checkScope(campus, rule.scope, change, current);
-  return table;
 }
 
-function checkColumns(table: Table, change: Change): void {
+/** @throws RefusedError for a change that speaks of columns that the cloud does not have. */
+export function checkColumns(table: Table, change: Change): void {
   const written = { ...change.before, ...change.after };
   const unknown = Object.keys(written).find((column) => !table.columns.has(column));
   if (unknown !== undefined) {
@@ -82,10 +79,6 @@ function checkColumns(table: Table, change: Change): void {
       `The key of ${change.table} is (${table.keyColumns.join(', ')}).`,
       change,
     );
-  }
-  const readOnly = table.rule.readOnlyColumns.find((column) => column in (change.after ?? {}));
-  if (readOnly !== undefined && change.op === 'update') {
-    throw new RefusedError('forbidden', `A campus may not write ${change.table}.${readOnly}.`, change);
   }
 }
 

@@ -75,16 +75,20 @@ export function encodeTransaction(transaction: Transaction): string {
 
 /** @param lines Results of `encodeTransaction`, in order of seq. */
 export async function encodeBatch(header: BatchHeader, lines: readonly string[]): Promise<Buffer> {
-  const text = [
+  return encodeLines([
     JSON.stringify({ v: protocolVersion, epoch: header.epoch, boots: header.boots }),
     ...lines,
-  ].join('\n');
+  ]);
+}
+
+/** Lines of JSON as one compressed body. */
+export async function encodeLines(lines: readonly string[]): Promise<Buffer> {
   // The checksum refuses what was damaged on the way and would still decompress to something.
   const params = {
     [constants.ZSTD_c_compressionLevel]: compressionLevel,
     [constants.ZSTD_c_checksumFlag]: 1,
   };
-  return compress(Buffer.from(text), { params });
+  return compress(Buffer.from(lines.join('\n')), { params });
 }
 
 /**
@@ -92,19 +96,22 @@ export async function encodeBatch(header: BatchHeader, lines: readonly string[])
  *   BATCH_TOO_LARGE beyond `maxBatchBytes`.
  */
 export async function decodeBatch(body: Uint8Array): Promise<Batch> {
-  const lines = (await inflate(body)).split('\n');
-  const header = parseLine(lines[0] ?? '', 1);
+  const [header, ...lines] = await decodeLines(body);
   if (!Header.Check(header)) throw malformed(1, 'is no header of a version that this side speaks');
   const transactions: Transaction[] = [];
-  for (let index = 1; index < lines.length; index++) {
-    const transaction = parseLine(lines[index] ?? '', index + 1);
-    if (!TransactionLine.Check(transaction)) throw malformed(index + 1, 'is no transaction');
+  for (const [index, transaction] of lines.entries()) {
+    if (!TransactionLine.Check(transaction)) throw malformed(index + 2, 'is no transaction');
     const previous = transactions.at(-1);
     if (previous && transaction.seq !== previous.seq + 1)
-      throw malformed(index + 1, 'does not follow the seq before it');
+      throw malformed(index + 2, 'does not follow the seq before it');
     transactions.push(transaction as Transaction);
   }
   return { epoch: header.epoch, ...(header.boots && { boots: header.boots }), transactions };
+}
+
+/** @throws SyncError BATCH_MALFORMED, BATCH_TOO_LARGE */
+export async function decodeLines(body: Uint8Array): Promise<unknown[]> {
+  return (await inflate(body)).split('\n').map((line, index) => parseLine(line, index + 1));
 }
 
 async function inflate(body: Uint8Array): Promise<string> {

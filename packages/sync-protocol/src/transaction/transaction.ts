@@ -58,7 +58,9 @@ export interface Stamp {
 
 /** One entry of a campus's feed: a commit of the cloud as far as it concerns that campus. */
 export interface FeedEntry {
-  /** Position in the campus's feed within the cloud's epoch; starts at 1, without gaps. */
+  /** The cloud's epoch in which the commit was made. */
+  epoch: string;
+  /** Position in the campus's feed; starts at 1, without gaps, and goes on from one epoch to the next. */
   seq: number;
   /** The campus transactions that the cloud had applied when it made this commit. */
   stamp: Stamp;

@@ -13,6 +13,9 @@ CREATE TABLE IF NOT EXISTS sync.site (
   only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
   site text NOT NULL,
   epoch text NOT NULL,
+  -- Which server and timeline the epoch runs on; a restore changes one of them.
+  system_identifier text,
+  timeline text,
   created_at timestamptz NOT NULL DEFAULT now()
 );
 
@@ -92,6 +95,7 @@ CREATE TABLE IF NOT EXISTS sync.dropped (
 -- What each campus has to read, written by the one relay that holds the advisory lock.
 CREATE TABLE IF NOT EXISTS sync.feed (
   campus text NOT NULL,
+  epoch text NOT NULL,
   seq bigint NOT NULL,
   stamp_epoch text NOT NULL,
   stamp_seq bigint NOT NULL,
@@ -99,6 +103,8 @@ CREATE TABLE IF NOT EXISTS sync.feed (
   -- Where the commit ends in the WAL: the commit's name within the epoch, the same in every campus's feed.
   lsn bigint NOT NULL,
   body text NOT NULL,
+  -- Proves that the entry is this cloud's when a campus gives it back.
+  seal text NOT NULL,
   PRIMARY KEY (campus, seq)
 );
 ALTER TABLE sync.feed REPLICA IDENTITY FULL;
@@ -113,6 +119,21 @@ CREATE TABLE IF NOT EXISTS sync.follower (
   feed_seq bigint NOT NULL,
   stamp_epoch text NOT NULL,
   stamp_seq bigint NOT NULL
+);
+-- A lost epoch: where each campus's feed was cut off, and how far the campus has given back what was lost.
+CREATE TABLE IF NOT EXISTS sync.salvage (
+  campus text NOT NULL,
+  epoch text NOT NULL,
+  fork_seq bigint NOT NULL,
+  given_seq bigint NOT NULL,
+  PRIMARY KEY (campus, epoch)
+);
+-- What was given back of which lost commit, by whomever.
+CREATE TABLE IF NOT EXISTS sync.salvaged (
+  epoch text NOT NULL,
+  lsn bigint NOT NULL,
+  change_id text NOT NULL,
+  PRIMARY KEY (epoch, lsn, change_id)
 );
 INSERT INTO sync.feed_position (lsn) VALUES (0) ON CONFLICT DO NOTHING;
 `;

@@ -1,0 +1,45 @@
+/**
+ * The seal of a feed entry: proves, when a campus gives the entry back after the cloud was restored, that it came from here
+ * and is unchanged. HMAC-SHA-256 under a key that is derived from the relay's signing key (HKDF, RFC 5869), which no
+ * restore of the database touches.
+ */
+import { createHmac, hkdfSync, type KeyObject, timingSafeEqual } from 'node:crypto';
+
+/** What is sealed: an entry as its campus has received it. */
+export interface SealedEntry {
+  campus: string;
+  epoch: string;
+  seq: number;
+  stampEpoch: string;
+  stampSeq: number;
+  committedAt: number;
+  lsn: number;
+  body: string;
+}
+
+export interface FeedSeal {
+  seal(entry: SealedEntry): string;
+  /** Whether `seal` is this entry's. */
+  fits(entry: SealedEntry, seal: string): boolean;
+}
+
+export function feedSeal(signingKey: KeyObject): FeedSeal {
+  const secret = signingKey.export({ format: 'der', type: 'pkcs8' });
+  const key = Buffer.from(hkdfSync('sha256', secret, '', 'skooly-edge/feed-seal/1', 32));
+  const digest = (entry: SealedEntry) => {
+    const { campus, epoch, seq, stampEpoch, stampSeq, committedAt, lsn, body } = entry;
+    return createHmac('sha256', key)
+      .update(JSON.stringify([campus, epoch, seq, stampEpoch, stampSeq, committedAt, lsn]))
+      .update('\n')
+      .update(body)
+      .digest();
+  };
+  return {
+    seal: (entry) => digest(entry).toString('base64url'),
+    fits(entry, seal) {
+      const given = Buffer.from(seal, 'base64url');
+      const expected = digest(entry);
+      return given.length === expected.length && timingSafeEqual(given, expected);
+    },
+  };
+}

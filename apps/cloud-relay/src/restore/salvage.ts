@@ -1,0 +1,109 @@
+/**
+ * Salvage: the cloud was restored to an earlier point, and a campus gives back the entries of its feed that the cloud has lost.
+ * Each is merged like a transaction that is pushed, in the campus's order, in one commit with how far that campus has come.
+ *
+ * Several campuses hold parts of the same lost commit; what one has given back, another's changes nothing: it is known by the
+ * lost epoch, the commit's place in the WAL, the row, and the operation. Nothing is taken on a campus's word: an entry carries
+ * the seal that it was sent with. The campus is no author here: what it gives back comes down to it again like any commit, so
+ * that it ends where the cloud ends.
+ */
+import { type Change, type CorrectedMessage, correctedMessage } from '@skooly-edge/sync-protocol';
+import { RelayError } from '../errors.ts';
+import type { CloudCommit, CloudStore } from '../ingest/cloud-store.ts';
+import type { DatedTransaction } from '../ingest/dated.ts';
+import { applyAll } from '../ingest/ingest.ts';
+import { Outcome } from '../ingest/outcome.ts';
+import type { FeedSeal, SealedEntry } from './feed-seal.ts';
+
+export interface ReturnedEntry extends Omit<SealedEntry, 'campus'> {
+  seal: string;
+}
+
+export interface RestorePoint {
+  /** The campus's latest epoch that this database knows. */
+  epoch: string;
+  /** The last entry of that epoch's feed that the cloud still has. */
+  forkSeq: number;
+  /** Up to here the campus has given back. */
+  givenSeq: number;
+}
+
+export interface SalvageOptions {
+  store: CloudStore;
+  seal: FeedSeal;
+  now(): Date;
+}
+
+export class Salvage {
+  readonly #options: SalvageOptions;
+
+  constructor(options: SalvageOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * @param epochs The cloud's epochs that the campus has followed, the latest first.
+   * @throws RelayError EPOCH_UNKNOWN
+   */
+  point(campus: string, epochs: readonly string[]): Promise<RestorePoint> {
+    return this.#options.store.commit(async (commit) => {
+      for (const epoch of epochs) {
+        const point = await commit.salvage.point(campus, epoch);
+        if (point) return { epoch, ...point };
+      }
+      throw new RelayError(
+        'EPOCH_UNKNOWN',
+        'This database knows none of the epochs that the campus has followed.',
+      );
+    });
+  }
+
+  /**
+   * @param known The epoch of the restore point: how far the campus has come is counted there.
+   * @param entries In order of seq, which counts on through the epochs that the campus has followed.
+   * @throws RelayError SEAL_INVALID, EPOCH_UNKNOWN; nothing is applied then.
+   */
+  giveBack(campus: string, known: string, entries: readonly ReturnedEntry[]): Promise<RestorePoint> {
+    const { store, seal, now } = this.#options;
+    const forged = entries.find((entry) => !seal.fits({ campus, ...entry }, entry.seal));
+    if (forged)
+      throw new RelayError('SEAL_INVALID', `Entry ${forged.seq} was not made by this cloud, or was changed.`);
+    return store.commit(async (commit) => {
+      const point = await commit.salvage.point(campus, known);
+      if (!point) throw new RelayError('EPOCH_UNKNOWN', 'This database does not know that epoch.');
+      const fresh = entries.filter((entry) => entry.seq > point.givenSeq);
+      const last = fresh.at(-1);
+      if (!last) return { epoch: known, ...point };
+      const waiting = await commit.parked.waitingRows(campus);
+      for (const entry of fresh) await apply(commit, campus, entry, waiting, now());
+      await commit.salvage.moveGiven(campus, known, last.seq);
+      return { epoch: known, forkSeq: point.forkSeq, givenSeq: last.seq };
+    });
+  }
+}
+
+async function apply(
+  commit: CloudCommit,
+  campus: string,
+  entry: ReturnedEntry,
+  waiting: Parameters<typeof applyAll>[2],
+  now: Date,
+): Promise<void> {
+  const { changes } = JSON.parse(entry.body) as { changes: Change[] };
+  const known = await commit.salvage.known(entry.epoch, entry.lsn, changes);
+  const outcome = new Outcome({ campus, epoch: entry.epoch, commit, now, trusted: true });
+  // Another campus's word for it may have ended in a conflict: this one is told how the rows stand.
+  for (const { table, key } of changes.filter((_, index) => known[index])) outcome.correct(table, key);
+  const fresh = changes.filter((_, index) => !known[index]);
+  if (fresh.length > 0) {
+    const { seq, committedAt } = entry;
+    const time = { at: committedAt, earliest: committedAt, latest: committedAt };
+    const transaction: DatedTransaction = { seq, committedAt, time, changes: fresh };
+    await commit.date(committedAt);
+    await applyAll(outcome, [transaction], waiting);
+    await commit.salvage.remember(entry.epoch, entry.lsn, fresh);
+  }
+  const corrections = await outcome.write();
+  if (corrections.length > 0)
+    await commit.emit(correctedMessage, { campus, corrections } satisfies CorrectedMessage);
+}
