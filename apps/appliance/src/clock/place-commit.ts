@@ -24,11 +24,16 @@ export interface Place {
 const slackUs = 1_000_000;
 
 export function placeCommit(committedAt: number, { now, floor, before }: PlaceView): Place {
-  const mono = Math.round(now.mono - (now.wall - committedAt));
+  const mono = wholeMs(now.mono - (now.wall - committedAt));
   const inThisBoot = mono >= 0 && mono <= now.mono + slackUs;
   if (!inThisBoot && before && committedAt >= before.first.wall) {
-    const then = Math.round(before.last.mono + (committedAt - before.last.wall));
+    const then = wholeMs(before.last.mono + (committedAt - before.last.wall));
     return { boot: 'before', mono: Math.max(before.floor, then) };
   }
-  return { boot: 'this', mono: Math.max(floor, Math.min(mono, now.mono)) };
+  return { boot: 'this', mono: Math.max(floor, Math.min(mono, wholeMs(now.mono))) };
+}
+
+/** The wall clock is not read more closely, and digits that say nothing cost bytes on every transaction. */
+function wholeMs(us: number): number {
+  return Math.floor(us / 1_000) * 1_000;
 }

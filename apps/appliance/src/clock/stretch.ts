@@ -47,7 +47,7 @@ const driftPerMicrosecond = 100e-6;
 /** A stretch ends when its base may have wandered by more. */
 const mostWanderUs = 250_000;
 
-/** The relay tells whole milliseconds, cut off. */
+/** The relay tells whole milliseconds, cut off; so are the times of commits. */
 const resolutionUs = 1_000;
 
 export function stretchName({ boot, part }: Stretch): string {
@@ -58,7 +58,7 @@ export function measure({ sent, received, cloud }: Exchange): Measurement {
   const middle = (sent + received) / 2;
   return {
     base: Math.round(cloud + resolutionUs / 2 - middle),
-    error: Math.ceil((received - sent + resolutionUs) / 2),
+    error: Math.ceil((received - sent + resolutionUs) / 2) + resolutionUs,
     mono: received,
   };
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { encodeTransaction } from '../codec/codec.ts';
-import { type BootTime, bootsNamed, commitTime, isAfter, isCertain } from './clock.ts';
+import { type BootTime, bootsNamed, commitTime, isCertain } from './clock.ts';
 
 const year = 31_557_600_000_000;
 const receivedAt = 56 * year;
@@ -90,21 +90,6 @@ describe('the time of a commit', () => {
     expect(at(1_500)).toEqual({ at: 1_500, earliest: 1_010, latest: 2_010 });
     expect(at(0).at).toBe(1_010);
     expect(at(receivedAt).at).toBe(2_010);
-  });
-});
-
-describe('whether a commit came after a moment', () => {
-  it('is known where the bounds lie on one side of it; a tie is a no', () => {
-    const commit = { at: 15, earliest: 10, latest: 20 };
-    expect([9, 10, 15, 19, 20, 21].map((moment) => isAfter(commit, moment))).toEqual([
-      true,
-      null,
-      null,
-      null,
-      false,
-      false,
-    ]);
-    expect(isAfter({ at: 5, earliest: 5, latest: 5 }, 5)).toBe(false);
   });
 });
 

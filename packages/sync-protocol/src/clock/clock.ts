@@ -54,12 +54,6 @@ export function commitTime(
   return { at, earliest: Math.min(earliest, at), latest: Math.max(latest, at) };
 }
 
-/** Whether the commit came after `moment`; a tie is a no. Null: that cannot be known. */
-export function isAfter(commit: CommitTime, moment: number): boolean | null {
-  if (commit.earliest > moment) return true;
-  return commit.latest > moment ? null : false;
-}
-
 export function isCertain({ earliest, latest }: CommitTime): boolean {
   return earliest === latest;
 }
