@@ -31,8 +31,6 @@ export interface ChainOptions {
   campus: string;
   /** Public half of the key that the campus's migrations are signed with; left out, it does not migrate by itself. */
   releaseKey?: KeyObject;
-  /** Public half of the key that the campus's migrations are signed with; left out, it does not migrate by itself. */
-  releaseKey?: KeyObject;
   /** The relay hands the read path on to an Electric instead of serving it itself. */
   throughElectric?: boolean;
   /** The campus's idea of time; left out, transactions say what Postgres says. */
@@ -44,9 +42,6 @@ export interface Chain {
   electric: StandInElectric | null;
   cloud: Client;
   campus: Client;
-  /** The databases, as their administrators reach them. */
-  cloudUrl: string;
-  campusUrl: string;
   /** The databases, as their administrators reach them. */
   cloudUrl: string;
   campusUrl: string;
@@ -100,7 +95,6 @@ export async function startChain(options: ChainOptions): Promise<Chain> {
     electric,
     cloudUrl: cloudDatabase.url,
     campusUrl: campusDatabase.url,
-    campusUrl: campusDatabase.url,
     sync: undefined as unknown as CampusSync,
     relayUrl: new URL(`http://127.0.0.1:${port}`),
     authorization: () => `Bearer ${token}`,
@@ -109,9 +103,6 @@ export async function startChain(options: ChainOptions): Promise<Chain> {
       chain.sync = await openCampusSync({
         databaseUrl: asSyncRole(campusDatabase.url),
         syncMap,
-        migrations: options.releaseKey
-          ? { ownerUrl: () => campusDatabase.url, releaseKey: options.releaseKey }
-          : null,
         migrations: options.releaseKey
           ? { ownerUrl: () => campusDatabase.url, releaseKey: options.releaseKey }
           : null,
