@@ -33,6 +33,8 @@ export interface UnknownKeeper {
    * was all. At most once in a transaction.
    */
   replay(client: ClientBase, catalog: Catalog): Promise<FeedEntry[]>;
+  /** The feed goes on under another epoch of the cloud from `forkSeq`: what is kept of it beyond comes again. */
+  switchEpoch(client: ClientBase, forkSeq: number): Promise<void>;
   /** Stamps of kept values: the sync log must go on telling what this campus did to their rows since. */
   stamps(client: ClientBase): Promise<Stamp[]>;
 }
@@ -93,6 +95,10 @@ export class PostgresKeeper implements UnknownKeeper {
     }
     // A table can be known while one of its columns is not: what is still unknown goes back.
     return this.keep(client, catalog, [...entries.values()]);
+  }
+
+  async switchEpoch(client: ClientBase, forkSeq: number): Promise<void> {
+    await client.query('DELETE FROM sync.unknown_change WHERE seq > $1', [forkSeq]);
   }
 
   async stamps(client: ClientBase): Promise<Stamp[]> {
