@@ -24,9 +24,12 @@ import { PostgresCampus } from './pull/postgres-campus.ts';
 import { Pull } from './pull/pull.ts';
 import { Push } from './push/push.ts';
 import { RelayClient } from './relay-client/relay-client.ts';
+import type { FollowedFeed } from './restore/give-back.ts';
+import { Restore, type RestoreStatus } from './restore/restore.ts';
 import type { Proof, ResyncReport } from './resync/report.ts';
 import { Resync } from './resync/resync.ts';
 import { Seed, type SeedProgress } from './seed/seed.ts';
+import { Sequences } from './sequences/sequences.ts';
 import { defaultRetention, keepLog, type RetentionSettings } from './sync-log/retention.ts';
 import { SyncLog } from './sync-log/sync-log.ts';
 
@@ -34,6 +37,9 @@ const captureRestartDelayMs = 500;
 
 /** How often the cloud hears at the least how far its feed is read. */
 const tellReadIntervalMs = 3_600_000;
+
+/** A new table's sequences are given this long to get numbers; then they are tended in the background. */
+const sequencesTimeoutMs = 5_000;
 
 /** How often the log looks for what may go, and listens to the disk. */
 const logTidyIntervalMs = 10_000;
@@ -77,6 +83,8 @@ export interface SyncStatus {
   seeding: SeedProgress | null;
   /** The database holds a consistent copy of the campus's rows. */
   ready: boolean;
+  /** The cloud was restored, and is given back what it has lost; null otherwise. */
+  restore: RestoreStatus | null;
   /** Why local changes are not being read, with advice; null while they are. */
   captureProblem: string | null;
   /** Which migration this campus and the cloud are at. */
@@ -87,6 +95,8 @@ export interface SyncStatus {
   /** What the log holds on disk, and what it should. What is pending stays beyond that too. */
   logBytes: number;
   logBudgetBytes: number;
+  /** Sequences whose numbers run out, or that have none of this campus's own. */
+  sequenceProblems: string[];
   /** What the last comparison of every row found; null before the first. */
   proof: Proof | null;
   /** The resync under way; null while there is none. */
@@ -129,9 +139,20 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
     database,
     access: options.migrations ?? null,
     ownMap: options.syncMap,
-    onApplied: () => catalog.refresh(),
+    async onApplied() {
+      await catalog.refresh();
+      // A table that is new may count its keys: not by the numbers of the cloud.
+      await sequences.tend(AbortSignal.timeout(sequencesTimeoutMs)).catch(() => {});
+    },
     logger,
     random: Math.random,
+  });
+  const sequences = new Sequences({
+    database,
+    catalog,
+    epoch: log.epoch,
+    ask: (question, limit) => relay.sequences(question, limit),
+    logger,
   });
   const unknown = new PostgresKeeper(() => migrations.restart());
   const store = new PostgresCampus({ databaseUrl, catalog, keeper: unknown, logger });
@@ -150,9 +171,27 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
       logger.warn({ err: error }, 'entries that wait could not be tried again');
     });
   catalog.onChange(() => void retryWaiting());
-  const push = new Push({
+  const restore = new Restore({
     log,
     relay,
+    cursor: () => followedFeed(database),
+    switchEpoch: (from, epoch, forkSeq, limit) => follower.switchEpoch(from, epoch, forkSeq, limit),
+    header: async (lines) => ({ epoch: log.epoch, boots: await clock?.boots(lines) }),
+    logger,
+    onMended() {
+      push.restart();
+      pull.restart();
+      void resync.request('the cloud was restored to an earlier point');
+    },
+  });
+  const position = async (limit: AbortSignal) => {
+    const answer = await relay.sync(log.epoch, limit);
+    restore.check(answer, (await followedFeed(database)).epoch);
+    return answer;
+  };
+  const push = new Push({
+    log,
+    relay: { sync: (_epoch, limit) => position(limit), push: (...batch) => relay.push(...batch) },
     logger,
     random: Math.random,
     boots: clock && ((lines) => clock.boots(lines)),
@@ -160,8 +199,15 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
       if (follower.parked > 0) void retryWaiting();
     },
   });
-  const position = (limit: AbortSignal) => relay.sync(log.epoch, limit);
-  const pull: Pull = new Pull({ relayUrl, authorization, position, database, follower, logger });
+  const pull: Pull = new Pull({
+    relayUrl,
+    authorization,
+    position,
+    database,
+    follower,
+    keepReceived: (entries) => log.keepReceived(entries),
+    logger,
+  });
 
   const drain = async (limit: AbortSignal) => {
     await captured(limit);
@@ -196,12 +242,21 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
           captureProblem = problem;
         }),
         keepLog(keeper, signal),
+        sequences.run(signal),
         tellWhatIsRead(position, signal),
         catalog.run(signal),
         migrations.run(signal),
         schemaIsSettled(database, migrations)
           .then(() => seed.run(signal))
-          .then(() => Promise.all([retryWaiting(), push.run(signal), pull.run(signal), resync.run(signal)])),
+          .then(() =>
+            Promise.all([
+              retryWaiting(),
+              push.run(signal),
+              pull.run(signal),
+              restore.run(signal),
+              resync.run(signal),
+            ]),
+          ),
       ]);
       stopping.abort(new Error('the box stops'));
       await follower.close();
@@ -241,6 +296,7 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
         feedSeq: stored.feedSeq,
         seeding: seed.progress,
         ready: stored.ready,
+        restore: restore.status,
         captureProblem: capture.streaming ? null : captureProblem,
         schema: {
           ...migrations.status,
@@ -250,6 +306,7 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
         },
         logBytes: log.usage().usedBytes,
         logBudgetBytes: settings.budgetBytes,
+        sequenceProblems: [...sequences.problems],
         proof: resync.proof,
         resync: resync.report?.state === 'running' ? resync.report : null,
       };
@@ -327,6 +384,16 @@ async function keepCapturing(
     }
     await sleep(captureRestartDelayMs, undefined, { signal }).catch(() => {});
   }
+}
+
+/** The cloud's feed as this campus follows it. @throws Error while the first copy is not complete. */
+async function followedFeed(database: Pool): Promise<FollowedFeed> {
+  const { rows } = await database.query<Record<string, string>>(
+    'SELECT epoch, seq, to_json(followed) AS followed FROM sync.cursor',
+  );
+  const row = rows[0];
+  if (!row) throw new Error('the first copy of the database is not complete');
+  return { epoch: row.epoch ?? '', seq: Number(row.seq), followed: JSON.parse(row.followed ?? '[]') };
 }
 
 /** What the campus's database tells; a database that is away leaves the numbers at what is surely true: not ready. */

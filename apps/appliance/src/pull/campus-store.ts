@@ -18,7 +18,9 @@ export interface CampusCommit {
   readonly catalog: Catalog;
   readonly rows: RowStore;
   /** The last entry of the feed that is applied here, locked until the commit. */
-  cursor(): Promise<number>;
+  cursor(): Promise<FeedCursor>;
+  /** The feed goes on under another epoch of the cloud from `forkSeq`; what waits of it beyond comes again. */
+  switchEpoch(epoch: string, forkSeq: number): Promise<void>;
   moveCursor(last: FeedEntry): Promise<void>;
   /** @returns the entries without what this campus's schema has no place for; that is kept until it has. */
   keep(entries: readonly FeedEntry[]): Promise<FeedEntry[]>;
@@ -32,4 +34,12 @@ export interface CampusCommit {
   waiting(): Promise<FeedEntry[]>;
   addWaiting(entry: FeedEntry, kind: string, detail: string): Promise<void>;
   removeWaiting(seq: number): Promise<void>;
+}
+
+export interface FeedCursor {
+  /** The cloud's epoch that is followed. */
+  epoch: string;
+  seq: number;
+  /** Entries up to here may be of earlier epochs. */
+  forkSeq: number;
 }

@@ -80,6 +80,27 @@ export class Follower {
     } while (learned);
   }
 
+  /**
+   * The cloud was restored, and everything up to the cursor is given back: the feed goes on under another epoch.
+   *
+   * @returns whether the cursor still stood at `from`; if not, nothing has happened.
+   */
+  async switchEpoch(
+    from: { epoch: string; seq: number },
+    epoch: string,
+    forkSeq: number,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const switched = await this.#commit(async (commit) => {
+      const cursor = await commit.cursor();
+      if (cursor.epoch !== from.epoch || cursor.seq !== from.seq) return false;
+      await commit.switchEpoch(epoch, forkSeq);
+      return true;
+    }, signal);
+    this.#parked.unload();
+    return switched;
+  }
+
   close(): Promise<void> {
     return this.#options.store.close();
   }
@@ -109,10 +130,13 @@ export class Follower {
     signal: AbortSignal,
   ): Promise<AppliedGroup | 'learned' | null> {
     const cursor = await commit.cursor();
-    const fresh = entries.filter((entry) => entry.seq > cursor);
+    const fresh = entries.filter((entry) => entry.seq > cursor.seq);
     const last = fresh.at(-1);
     if (!last) return null;
-    if (fresh[0]?.seq !== cursor + 1) throw new Error(`the feed skips from ${cursor} to ${fresh[0]?.seq}`);
+    if (fresh[0]?.seq !== cursor.seq + 1)
+      throw new Error(`the feed skips from ${cursor.seq} to ${fresh[0]?.seq}`);
+    const foreign = fresh.find((entry) => entry.epoch !== cursor.epoch && entry.seq > cursor.forkSeq);
+    if (foreign) throw new Error(`entry ${foreign.seq} is of another epoch of the cloud than is followed`);
     await this.#parked.load(commit);
     if (await this.#applyLearned(commit, signal)) return 'learned';
     await commit.date(last.committedAt);

@@ -95,8 +95,20 @@ function commitOver(client: Client, live: LiveCatalog, keeper: UnknownKeeper): C
     catalog,
     rows: postgresRows(client, catalog),
     async cursor() {
-      const { rows } = await client.query<{ seq: string }>('SELECT seq FROM sync.cursor FOR UPDATE');
-      return Number(rows[0]?.seq);
+      const { rows } = await client.query<Record<string, string>>(
+        'SELECT epoch, seq, fork_seq FROM sync.cursor FOR UPDATE',
+      );
+      const row = rows[0] ?? {};
+      return { epoch: row.epoch ?? '', seq: Number(row.seq), forkSeq: Number(row.fork_seq) };
+    },
+    async switchEpoch(epoch, forkSeq) {
+      await client.query(
+        `UPDATE sync.cursor SET epoch = $1, followed = array_prepend(epoch, followed), seq = least(seq, $2),
+                                fork_seq = $2, shape_handle = NULL, shape_offset = NULL`,
+        [epoch, forkSeq],
+      );
+      await client.query('DELETE FROM sync.parked_entry WHERE seq > $1', [forkSeq]);
+      await keeper.switchEpoch(client, forkSeq);
     },
     async moveCursor({ seq, stamp }) {
       await client.query(

@@ -18,6 +18,7 @@ import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { fetch } from 'undici';
 import type { SyncPosition } from '../relay-client/relay-client.ts';
+import type { ReceivedEntry } from '../sync-log/received.ts';
 import { EntryOrder } from './entry-order.ts';
 import { requireKept } from './feed-kept.ts';
 import type { Follower } from './follower.ts';
@@ -38,6 +39,8 @@ export interface PullOptions {
   position(signal: AbortSignal): Promise<SyncPosition>;
   database: Pool;
   follower: Follower;
+  /** Keeps entries as they came, durable when it returns. */
+  keepReceived(entries: ReceivedEntry[]): void;
   logger: Logger;
 }
 
@@ -142,6 +145,11 @@ export class Pull {
   }
 
   async #receive(messages: Message[], order: EntryOrder, signal: AbortSignal): Promise<void> {
+    if (messages.some(({ headers }) => 'control' in headers && headers.control === 'must-refetch')) {
+      await this.#forgetShape();
+      throw new Error('the shape begins anew');
+    }
+    this.#options.keepReceived(messages.filter(isChangeMessage).map(received));
     for (const message of messages) {
       // A real Electric also tells of entries that the cloud no longer keeps.
       if (isChangeMessage(message) && message.headers.operation === 'insert')
@@ -186,6 +194,11 @@ export class Pull {
     ]);
   }
 
+  /** What a real Electric called the shape is worth nothing any more. */
+  async #forgetShape(): Promise<void> {
+    await this.#options.database.query('UPDATE sync.cursor SET shape_handle = NULL, shape_offset = NULL');
+  }
+
   #note(error: unknown, failures: number): void {
     this.state.lastError = error instanceof Error ? error.message : String(error);
     this.#options.logger[failures === 1 ? 'warn' : 'debug'](
@@ -216,5 +229,19 @@ function toEntry(value: FeedColumns): FeedEntry {
     lsn: Number(value.lsn),
     changes,
     corrections,
+  };
+}
+
+function received(message: { value: unknown }): ReceivedEntry {
+  const value = message.value as FeedColumns;
+  return {
+    epoch: value.epoch,
+    seq: Number(value.seq),
+    stampEpoch: value.stamp_epoch,
+    stampSeq: Number(value.stamp_seq),
+    committedAt: Number(value.committed_at),
+    lsn: Number(value.lsn),
+    body: value.body,
+    seal: value.seal,
   };
 }

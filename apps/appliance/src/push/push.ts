@@ -7,11 +7,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BootTimes } from '@skooly-edge/sync-protocol';
 import type { Logger } from 'pino';
-import type { RelayClient } from '../relay-client/relay-client.ts';
+
 import { RelayRefusal } from '../relay-client/relay-fetch.ts';
 import type { SyncLog } from '../sync-log/sync-log.ts';
 import { BatchSize } from './batch-size.ts';
-import { drain } from './drain.ts';
+import { drain, type PushTarget } from './drain.ts';
 
 const minRetryDelayMs = 250;
 const maxRetryDelayMs = 15_000;
@@ -25,7 +25,7 @@ export interface PushState {
 
 export interface PushOptions {
   log: SyncLog;
-  relay: RelayClient;
+  relay: PushTarget;
   logger: Logger;
   random(): number;
   /** The cloud has said how far this campus's transactions are judged. */

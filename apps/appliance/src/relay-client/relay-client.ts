@@ -4,7 +4,10 @@
  */
 
 import type { SignedMigration } from '@skooly-edge/sync-protocol';
-import { type BatchHeader, encodeBatch } from '@skooly-edge/sync-protocol';
+import { type BatchHeader, encodeBatch, encodeLines, protocolVersion } from '@skooly-edge/sync-protocol';
+import type { RestorePoint } from '../restore/give-back.ts';
+import type { SequenceAnswer, SequenceQuestion } from '../sequences/sequences.ts';
+import type { ReceivedEntry } from '../sync-log/received.ts';
 import { type Cursor, relayFetch } from './relay-fetch.ts';
 
 export interface SyncPosition {
@@ -74,6 +77,28 @@ export class RelayClient {
     });
   }
 
+  restorePoint(epochs: readonly string[], signal: AbortSignal): Promise<RestorePoint> {
+    return this.#call('/v1/restore/point', signal, questionTimeoutMs, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: Buffer.from(JSON.stringify({ epochs })),
+    });
+  }
+
+  /** @param epoch That of the restore point. */
+  async giveBack(
+    epoch: string,
+    entries: readonly ReceivedEntry[],
+    signal: AbortSignal,
+  ): Promise<RestorePoint> {
+    const header = JSON.stringify({ v: protocolVersion, epoch });
+    return this.#call('/v1/restore/entries', signal, pushTimeoutMs, {
+      method: 'POST',
+      headers: { 'content-type': 'application/zstd' },
+      body: await encodeLines([header, ...entries.map((entry) => JSON.stringify(entry))]),
+    });
+  }
+
   /** What the cloud has published behind this migration, some at a time. */
   migrations(after: number, signal: AbortSignal): Promise<MigrationsAnswer> {
     return this.#call(`/v1/migrations?after=${after}`, signal, pushTimeoutMs, {});
@@ -90,6 +115,14 @@ export class RelayClient {
   seedRows(table: string, after: object | null, signal: AbortSignal): Promise<SeedChunkAnswer> {
     const query = new URLSearchParams({ table, ...(after ? { after: JSON.stringify(after) } : {}) });
     return this.#call(`/v1/seed/rows?${query}`, signal, pushTimeoutMs, {});
+  }
+
+  sequences(question: SequenceQuestion, signal: AbortSignal): Promise<SequenceAnswer> {
+    return this.#call('/v1/sequences', signal, questionTimeoutMs, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: Buffer.from(JSON.stringify(question)),
+    });
   }
 
   /**

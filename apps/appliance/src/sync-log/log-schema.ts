@@ -33,8 +33,9 @@ const received = `
     stamp_epoch TEXT NOT NULL,
     stamp_seq INTEGER NOT NULL,
     committed_at INTEGER NOT NULL,
-    lsn INTEGER,
+    lsn INTEGER NOT NULL,
     body TEXT NOT NULL,
+    seal TEXT NOT NULL,
     received_at INTEGER,
     PRIMARY KEY (epoch, seq)
   ) WITHOUT ROWID;

@@ -13,10 +13,12 @@ export interface ReceivedEntry {
   stampSeq: number;
   /** Microseconds since 1970-01-01 UTC. */
   committedAt: number;
-  /** Where the commit ended in the cloud's WAL, where the feed tells it. */
-  lsn: number | null;
+  /** Where the commit ended in the cloud's WAL. */
+  lsn: number;
   /** As it stood in the feed. */
   body: string;
+  /** The cloud's proof that the entry is its own. */
+  seal: string;
 }
 
 interface ReceivedRow {
@@ -25,32 +27,35 @@ interface ReceivedRow {
   stamp_epoch: string;
   stamp_seq: number;
   committed_at: number;
-  lsn: number | null;
+  lsn: number;
   body: string;
+  seal: string;
 }
 
 export class Received {
   readonly #insert: Database.Statement;
   readonly #after: Database.Statement;
   readonly #last: Database.Statement;
+  readonly #first: Database.Statement;
   readonly #database: Database.Database;
 
   constructor(database: Database.Database) {
     this.#database = database;
     this.#insert = database.prepare(
-      'INSERT INTO received (epoch, seq, stamp_epoch, stamp_seq, committed_at, lsn, body, received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
+      'INSERT INTO received (epoch, seq, stamp_epoch, stamp_seq, committed_at, lsn, body, seal, received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
     );
     this.#after = database.prepare(
-      'SELECT epoch, seq, stamp_epoch, stamp_seq, committed_at, lsn, body FROM received WHERE epoch = ? AND seq > ? ORDER BY seq LIMIT ?',
+      'SELECT epoch, seq, stamp_epoch, stamp_seq, committed_at, lsn, body, seal FROM received WHERE epoch = ? AND seq > ? ORDER BY seq LIMIT ?',
     );
+    this.#first = database.prepare('SELECT min(seq) AS seq FROM received WHERE epoch = ?');
     this.#last = database.prepare('SELECT max(seq) AS seq FROM received WHERE epoch = ?');
   }
 
   /** All of them or none; those that are here already stay as they were. */
   keep(entries: readonly ReceivedEntry[], nowMs: number | null): void {
     this.#database.transaction(() => {
-      for (const { epoch, seq, stampEpoch, stampSeq, committedAt, lsn, body } of entries)
-        this.#insert.run(epoch, seq, stampEpoch, stampSeq, committedAt, lsn, body, nowMs);
+      for (const { epoch, seq, stampEpoch, stampSeq, committedAt, lsn, body, seal } of entries)
+        this.#insert.run(epoch, seq, stampEpoch, stampSeq, committedAt, lsn, body, seal, nowMs);
     })();
   }
 
@@ -62,6 +67,11 @@ export class Received {
       stampSeq: stamp_seq,
       committedAt: committed_at,
     }));
+  }
+
+  /** The first seq kept of this epoch; null when there is none. */
+  first(epoch: string): number | null {
+    return (this.#first.get(epoch) as { seq: number | null }).seq;
   }
 
   /** The last seq received in this epoch; 0 when there is none. */

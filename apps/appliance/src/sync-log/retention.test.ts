@@ -72,8 +72,9 @@ describe('the log', () => {
     stampEpoch: '',
     stampSeq: 0,
     committedAt: 1,
-    lsn: null,
+    lsn: 1,
     body: '{}',
+    seal: '',
   });
   const receivedSeqs = () => log.receivedAfter('cloud', 0, 10_000).map(({ seq }) => seq);
 

@@ -266,8 +266,9 @@ describe('feed entries that were received', () => {
     stampEpoch: log.epoch,
     stampSeq: seq * 2,
     committedAt: seq * 100,
-    lsn: seq === 2 ? null : seq * 1000,
+    lsn: seq * 1000,
     body,
+    seal: '',
   });
 
   it('are kept as they came, by epoch and in order', () => {

@@ -282,6 +282,11 @@ export class SyncLog implements CaptureSink {
     return this.#received.after(epoch, seq, limit);
   }
 
+  /** The first entry kept of that epoch of the cloud; null when there is none. */
+  firstReceived(epoch: string): number | null {
+    return this.#received.first(epoch);
+  }
+
   usage(): LogUsage {
     return this.#trimming.usage(this.#acknowledged);
   }

@@ -4,6 +4,7 @@
 import { feedRetentionSchema } from './feed-retention-schema.ts';
 import { migrationSchema, unknownSchema } from './migration-schema.ts';
 import { resyncSchema } from './resync-schema.ts';
+import { campusSequenceSchema, cloudSequenceSchema, sequenceFunctions } from './sequence-schema.ts';
 
 /** What both sites have. */
 const commonSchema = `
@@ -144,6 +145,9 @@ CREATE TABLE IF NOT EXISTS sync.cursor (
   only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
   epoch text NOT NULL,
   seq bigint NOT NULL,
+  -- Earlier epochs of the cloud that this campus has followed, the latest first; entries up to fork_seq are theirs.
+  followed text[] NOT NULL DEFAULT '{}',
+  fork_seq bigint NOT NULL DEFAULT 0,
   stamp_epoch text NOT NULL DEFAULT '',
   stamp_seq bigint NOT NULL DEFAULT 0,
   shape_handle text,
@@ -178,6 +182,8 @@ export function siteSchema(site: string): string {
   return (
     commonSchema +
     migrationSchema +
+    sequenceFunctions +
+    (site === 'cloud' ? cloudSequenceSchema : campusSequenceSchema) +
     (site === 'cloud' ? cloudSchema + feedRetentionSchema : campusSchema + unknownSchema + resyncSchema)
   );
 }
