@@ -218,7 +218,7 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
     catalog: () => catalog.current,
     post: (path, body, limit, onBytes) => relay.post(path, body, limit, onBytes),
     log: {
-      appendOwn: (changes, committedAt) => log.appendOwn(changes, committedAt),
+      appendOwn: (changes, committedAt, stamp) => log.appendOwn(changes, committedAt, stamp),
       kept: () => log.transactionsAfter(log.firstSeq - 1),
     },
     captured,

@@ -27,8 +27,15 @@ import type { ResyncRelay } from './resync-relay.ts';
 
 /** The sync log, as far as a resync writes and reads it. */
 export interface OwnLog {
-  /** @param committedAt Microseconds since 1970-01-01 UTC. */
-  appendOwn(changes: readonly Change[], committedAt: number): number;
+  /**
+   * @param committedAt Microseconds since 1970-01-01 UTC.
+   * @param stamp Boot and monotonic time of a transaction that is repeated; left out for what is said now.
+   */
+  appendOwn(
+    changes: readonly Change[],
+    committedAt: number,
+    stamp?: Pick<Transaction, 'boot' | 'mono'>,
+  ): number;
   /** Every transaction that is still kept, in order. */
   kept(): Iterable<Transaction>;
 }
@@ -168,9 +175,17 @@ async function repeatDelete(
     const here = new Set(rows.map(({ row }) => idOf(table, row)));
     for (const key of keys) {
       const found = deletes.get(idOf(table, key));
-      if (found && !here.has(idOf(table, key))) context.log.appendOwn([found.change], found.committedAt);
+      if (found && !here.has(idOf(table, key)))
+        context.log.appendOwn([found.change], found.committedAt, found.stamp);
     }
   });
+}
+
+interface OwnDelete {
+  change: Change;
+  committedAt: number;
+  stamp: Pick<Transaction, 'boot' | 'mono'>;
+  seq: number;
 }
 
 /** The last thing that this campus did to each of the rows, where that was a delete. */
@@ -178,15 +193,16 @@ export async function ownDeletes(
   log: OwnLog,
   table: Table,
   keys: readonly Row[],
-): Promise<Map<string, { change: Change; committedAt: number; seq: number }>> {
+): Promise<Map<string, OwnDelete>> {
   const wanted = new Set(keys.map((key) => idOf(table, key)));
-  const found = new Map<string, { change: Change; committedAt: number; seq: number }>();
+  const found = new Map<string, OwnDelete>();
   let read = 0;
-  for (const { seq, committedAt, changes } of log.kept()) {
+  for (const { seq, committedAt, boot, mono, changes } of log.kept()) {
     for (const change of changes) {
       if (change.table !== table.name) continue;
       const id = rowId(change.table, change.key);
-      if (change.op === 'delete' && wanted.has(id)) found.set(id, { change, committedAt, seq });
+      if (change.op === 'delete' && wanted.has(id))
+        found.set(id, { change, committedAt, stamp: { boot, mono }, seq });
       else found.delete(id);
     }
     // A long log is read without keeping everybody else from the event loop.

@@ -71,6 +71,22 @@ describe('appending', () => {
     expect(bootsNamed(lines)).toEqual(new Set(['b.1']));
   });
 
+  it('stamps what the campus says by itself with now, and what it repeats as it was', () => {
+    log.close();
+    log = SyncLog.open(dir, () => false, {
+      stamp: (committedAt) => ({ boot: 'b.1', mono: committedAt + 1 }),
+    });
+    const { whole: _, wholeBefore: __, ...own } = insert;
+    log.appendOwn([own], 100);
+    log.appendOwn([own], 50, { boot: 'a.1', mono: 7 });
+    log.appendOwn([own], 60, {});
+    expect((log.read(0, 1e6, 100)?.lines ?? []).map((line) => JSON.parse(line))).toMatchObject([
+      { committedAt: 100, boot: 'b.1', mono: 101 },
+      { committedAt: 50, boot: 'a.1', mono: 7 },
+      { committedAt: 60 },
+    ]);
+  });
+
   it('numbers the transactions from 1 without gaps', () => {
     log.append([captured(10), captured(20)]);
     log.append([captured(30)]);

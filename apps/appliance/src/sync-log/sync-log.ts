@@ -149,11 +149,17 @@ export class SyncLog implements CaptureSink {
   /**
    * Logs a transaction that no WAL has: what this campus says of its rows by itself, such as that it has them.
    *
+   * @param committedAt By this machine's wall clock: now, unless it repeats what was logged before.
+   * @param stamp Boot and monotonic time of what is repeated, as far as it has them; left out, those of now.
    * @returns its seq.
    */
-  appendOwn(changes: readonly Change[], committedAt: number): number {
+  appendOwn(
+    changes: readonly Change[],
+    committedAt: number,
+    stamp: Pick<Transaction, 'boot' | 'mono'> | undefined = this.#stamp?.(committedAt),
+  ): number {
     this.#write(() => {
-      this.#insertOne({ seq: this.#lastSeq + 1, committedAt, changes: [...changes] });
+      this.#insertOne({ seq: this.#lastSeq + 1, committedAt, ...stamp, changes: [...changes] });
       this.#lastSeq++;
       this.#setMeta('lastSeq', String(this.#lastSeq));
     });
