@@ -17,8 +17,12 @@ import { PostgresCloud } from './ingest/postgres-cloud.ts';
 import { ensureEpoch } from './restore/epoch.ts';
 import { feedSeal } from './restore/feed-seal.ts';
 import { Salvage } from './restore/salvage.ts';
+import { keepCloudSequences } from './sequences/sequences.ts';
 
 const liveHoldMs = 20_000;
+/** How often the relay that writes the feed looks whether the cloud's own sequences have room. */
+const sequencesIntervalMs = 10_000;
+
 /** How often the relay that writes the feed looks for what may go. */
 const feedTidyIntervalMs = 15 * 60_000;
 
@@ -72,7 +76,9 @@ export async function runRelay(config: RelayConfig, logger: Logger, signal: Abor
     logger,
     intervalMs: feedTidyIntervalMs,
   };
+  const sequences = { pool, catalog, elected: () => writer.elected, logger, intervalMs: sequencesIntervalMs };
   await Promise.all([
+    keepCloudSequences(sequences, signal),
     keepFeed(retention, signal),
     writer.run(signal),
     signals.run(signal),

@@ -34,6 +34,7 @@ export * from './postgres/capture/pgoutput.ts';
 export * from './postgres/messages.ts';
 export * from './postgres/prepare/prepare.ts';
 export { takeInTables } from './postgres/prepare/synced-tables.ts';
+export * from './postgres/sequences/sequences.ts';
 export * from './postgres/session.ts';
 export * from './sync-map/sync-map.ts';
 export * from './transaction/transaction.ts';

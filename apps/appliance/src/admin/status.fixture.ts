@@ -23,6 +23,9 @@ export const exampleStatus: Status = {
     captureProblem: null,
     logBytes: 12_500_000,
     logBudgetBytes: 1_073_741_824,
+    sequenceProblems: [],
+    proof: { at: '2026-03-02T01:41:00.000Z', equal: true, tables: 13, differences: 0, remaining: 0 },
+    resync: null,
     ready: true,
   },
   link: {

@@ -1,5 +1,6 @@
 /** What the box says of itself to whoever looks after it: the answer of `GET /status`, as schema and as type. */
 import Type from 'typebox';
+import { ProofSchema, ReportSchema } from '../resync/report.ts';
 
 const orNull = <T extends Type.TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 const Count = Type.Integer({ minimum: 0 });
@@ -35,6 +36,9 @@ const Sync = Type.Object({
   captureProblem: orNull(Type.String({ description: 'why local changes are not being read' })),
   logBytes: Count,
   logBudgetBytes: Count,
+  sequenceProblems: Type.Array(Type.String()),
+  proof: orNull(ProofSchema),
+  resync: orNull(ReportSchema),
 });
 
 const Probe = Type.Object({

@@ -120,6 +120,7 @@ function room({ disk, sync }: Status, paint: Paint): [string, string][] {
     const text = `${bytes(sync.logBytes)}, more than its ${bytes(sync.logBudgetBytes)}: what is not sent yet is never removed`;
     lines.push(['Log', paint('yellow', text)]);
   }
+  for (const problem of sync.sequenceProblems) lines.push(['Keys', paint('yellow', problem)]);
   return lines;
 }
 

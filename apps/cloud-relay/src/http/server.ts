@@ -27,6 +27,7 @@ import { sendCompressed } from './compressed.ts';
 import { addMigrations } from './migration-routes.ts';
 import { addRestore } from './restore-routes.ts';
 import { addResync } from './resync-routes.ts';
+import { addSequences } from './sequence-routes.ts';
 
 /** A compressed batch larger than this is refused. */
 export const maxPushBytes = 64 * 1024 * 1024;
@@ -78,6 +79,10 @@ export function buildServer(options: ServerOptions): FastifyInstance {
       now: options.now,
     });
     addMigrations(guarded, options);
+    addSequences(guarded, {
+      pool: options.pool,
+      catalog: options.catalog,
+    });
     addRestore(guarded, options.salvage);
   });
   return server;

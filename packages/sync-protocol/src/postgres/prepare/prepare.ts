@@ -14,6 +14,7 @@ import { originNames } from '../apply/origin.ts';
 import { databaseName, publicationName, quoteName, replicationName, sessionConfig } from '../session.ts';
 import { prepareMigrationRole } from './migration-role.ts';
 import { siteSchema } from './schema.ts';
+import { sequenceGrants } from './sequence-schema.ts';
 import { syncRole, takeInTables } from './synced-tables.ts';
 
 export { syncRole };
@@ -87,6 +88,7 @@ async function prepareRole(client: ClientBase, database: string, password: strin
     'pg_replication_origin_session_setup(text)',
     'pg_replication_origin_session_reset()',
     'pg_replication_origin_xact_setup(pg_lsn, timestamptz)',
+    ...sequenceGrants,
   ];
   await client.query(`
     GRANT CONNECT ON DATABASE ${quoteName(database)} TO ${role};
