@@ -233,6 +233,10 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
   const settings = options.retention ?? defaultRetention;
   const diskIsShort = () => options.diskIsShort?.() ?? false;
   const keeper = { log, settings, logger, now, intervalMs: logTidyIntervalMs, diskIsShort };
+  const firstCopy = async (limit: AbortSignal) => {
+    if (!(await storedStatus(database)).ready) await sequences.beforeFirstCopy(limit);
+    await seed.run(limit);
+  };
   let captureProblem: string | null = null;
   const acknowledged = (limit: AbortSignal) => push.acknowledged(log.lastSeq, limit);
   return {
@@ -247,7 +251,7 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
         catalog.run(signal),
         migrations.run(signal),
         schemaIsSettled(database, migrations)
-          .then(() => seed.run(signal))
+          .then(() => firstCopy(signal))
           .then(() =>
             Promise.all([
               retryWaiting(),
