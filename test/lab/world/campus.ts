@@ -64,6 +64,8 @@ export function appliance(world: World): ProcessSpec {
     EDGE_RELAY_URL: httpUrl(ports.cableRelay),
     EDGE_RELAY_TOKEN_FILE: keys.relayToken,
     EDGE_CLOUD_PUBLIC_KEY_FILE: keys.relayPublicKey,
+    EDGE_MIGRATION_DATABASE_URL: ownerUrl(world),
+    EDGE_RELEASE_PUBLIC_KEY_FILE: keys.releasePublicKey,
     EDGE_GATEWAY_LISTEN: `127.0.0.1:${ports.gateway}`,
     EDGE_ADMIN_LISTEN: `127.0.0.1:${ports.admin}`,
     EDGE_CLOUD_APP_URL: httpUrl(ports.cableSkooly),
@@ -85,11 +87,17 @@ export function appliance(world: World): ProcessSpec {
   };
 }
 
-function skoolyEnv(world: World): Record<string, string> {
+/** Of the role that owns the tables: Skooly's own, or whoever loaded another database. */
+function ownerUrl(world: World): string {
+  if (world.other !== null) return campusAdminUrl(world);
   const password = readSecret(world.keys.campusAppPassword);
+  return roleUrl(APP_ROLE, password, world.ports.campusPostgres, world.database);
+}
+
+function skoolyEnv(world: World): Record<string, string> {
   return {
     SKOOLY_SITE: world.campus,
-    SKOOLY_DATABASE_URL: roleUrl(APP_ROLE, password, world.ports.campusPostgres, world.database),
+    SKOOLY_DATABASE_URL: ownerUrl(world),
     SKOOLY_SESSION_KEY_FILE: world.keys.campusSessionKey,
     SKOOLY_TRUSTED_KEYS_FILE: world.keys.trustedKeys,
   };

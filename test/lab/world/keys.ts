@@ -9,6 +9,9 @@ export interface KeyFiles {
   readonly trustedKeys: string;
   readonly relaySigningKey: string;
   readonly relayPublicKey: string;
+  /** Signs migrations; no process of the lab is given it. */
+  readonly releaseKey: string;
+  readonly releasePublicKey: string;
   readonly cloudSyncPassword: string;
   readonly campusSyncPassword: string;
   readonly cloudAppPassword: string;
@@ -23,6 +26,7 @@ export function makeKeys(dir: string, campus: string): KeyFiles {
   const cloudSessionKey = privateKey(at('cloud-session.pem'));
   const campusSessionKey = privateKey(at('campus-session.pem'));
   const relaySigningKey = privateKey(at('relay-signing.pem'));
+  const releaseKey = privateKey(at('release.pem'));
   const trusted = [
     { site: 'cloud', publicKey: publicKeyOf(cloudSessionKey) },
     { site: campus, publicKey: publicKeyOf(campusSessionKey) },
@@ -32,6 +36,8 @@ export function makeKeys(dir: string, campus: string): KeyFiles {
     campusSessionKey,
     relaySigningKey,
     trustedKeys: once(at('trusted-keys.json'), () => `${JSON.stringify(trusted, null, 2)}\n`),
+    releaseKey,
+    releasePublicKey: once(at('release-public.pem'), () => publicKeyOf(releaseKey)),
     relayPublicKey: once(at('relay-public.pem'), () => publicKeyOf(relaySigningKey)),
     cloudSyncPassword: password(at('cloud-sync.password')),
     campusSyncPassword: password(at('campus-sync.password')),

@@ -94,7 +94,8 @@ export class PostgresKeeper implements UnknownKeeper {
       return [];
     }
     // A table can be known while one of its columns is not: what is still unknown goes back.
-    return this.keep(client, catalog, [...entries.values()]);
+    const known = await this.keep(client, catalog, [...entries.values()]);
+    return known.filter(({ changes, corrections }) => changes.length + corrections.length > 0);
   }
 
   async switchEpoch(client: ClientBase, forkSeq: number): Promise<void> {
