@@ -34,7 +34,7 @@ export const maxPushBytes = 64 * 1024 * 1024;
 
 export interface ServerOptions {
   config: Pick<RelayConfig, 'signingKey' | 'electricUrl'>;
-  catalog: LiveCatalog;
+  catalog: LiveCatalog & { refresh(): Promise<unknown> };
   pool: Pool;
   ingest: Ingest;
   salvage: Salvage;

@@ -61,7 +61,7 @@ function publish(name: string, sql: string) {
 
 async function ask(query: string): Promise<{ status: number; body: PublishedMigrations }> {
   const server = Fastify();
-  addMigrations(server, { pool });
+  addMigrations(server, { pool, catalog: { refresh: async () => {} } });
   const answer = await server.inject(`/v1/migrations?${query}`);
   return { status: answer.statusCode, body: answer.json() };
 }
