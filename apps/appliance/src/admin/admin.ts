@@ -5,11 +5,13 @@
 import Fastify, { type FastifyInstance, LogController } from 'fastify';
 import type { Logger } from 'pino';
 import Type from 'typebox';
+import { addResync, type ResyncControl } from './resync-routes.ts';
 import { type Status, StatusSchema } from './status.ts';
 
 export interface AdminParts {
   readStatus(): Promise<Status>;
   logger?: Logger;
+  resync?: ResyncControl;
 }
 
 const Health = Type.Object({ status: Type.Literal('ok') });
@@ -28,7 +30,7 @@ const refusals = {
 
 const refusal = (code: keyof typeof refusals) => ({ code, ...refusals[code] });
 
-export function buildAdmin({ readStatus, logger }: AdminParts): FastifyInstance {
+export function buildAdmin({ readStatus, logger, resync }: AdminParts): FastifyInstance {
   const server = Fastify({
     ...(logger && { loggerInstance: logger }),
     logController: new LogController({ disableRequestLogging: true }),
@@ -47,6 +49,7 @@ export function buildAdmin({ readStatus, logger }: AdminParts): FastifyInstance 
       }
     },
   );
+  if (resync) addResync(server, resync);
   server.setNotFoundHandler((_request, reply) => reply.code(404).send(refusal('NOT_FOUND')));
   return server;
 }

@@ -3,6 +3,7 @@
  * to them: one sentence, and the advice that comes with it.
  */
 import { Command, InvalidArgumentError } from 'commander';
+import { addResyncCommand } from '../resync/resync-command.ts';
 import { exitCodeHelp, statusCommand, type Terminal } from './status-command.ts';
 
 export interface PrepareOptions {
@@ -50,6 +51,7 @@ export function buildCli({ serve, prepare, env, terminal = systemTerminal() }: C
     .action(async (options: { json?: boolean; watch?: boolean; admin: string }) => {
       process.exitCode = await statusCommand(options, terminal);
     });
+  addResyncCommand(program, adminUrlOf(env));
   return program;
 }
 

@@ -49,6 +49,8 @@ export interface ApplianceConfig {
   fenceMaxMs: number;
   patienceMs: number;
   answerTimeoutMs: number;
+  /** `HH:MM` of the daily proof of equality; null: none. */
+  proofAt: string | null;
   logLevel: FieldValues['LOG_LEVEL'];
 }
 
@@ -79,6 +81,7 @@ export function readConfig(env: EdgeEnv): ApplianceConfig {
     patienceMs: values.EDGE_GATEWAY_PATIENCE_MS,
     answerTimeoutMs: values.EDGE_GATEWAY_ANSWER_TIMEOUT_MS,
     storage: readStorage(values),
+    proofAt: values.EDGE_PROOF_AT === 'off' ? null : values.EDGE_PROOF_AT,
     logLevel: values.LOG_LEVEL,
   };
 }

@@ -95,6 +95,10 @@ export const Fields = Type.Object({
   EDGE_DISK_BALLAST_BYTES: whole(0, 10 * GiB, 64 * MiB),
   EDGE_DISK_INTERVAL_MS: whole(100, 10 * minute, 10 * second),
   EDGE_LINK_APP_CHECK: choice(['on', 'off']),
+  EDGE_PROOF_AT: text('set it to HH:MM, or to off for none', {
+    pattern: '^(([01]\\d|2[0-3]):[0-5]\\d|off)$',
+    default: '02:30',
+  }),
   LOG_LEVEL: choice(['info', 'trace', 'debug', 'warn', 'error', 'fatal', 'silent']),
 });
 

@@ -1,7 +1,7 @@
 /** How each difference is to be repaired: the pure decision, given what the cloud's feed and this campus's log tell. */
-import { keyOf, maxAskedKeys, type Row, rowId, type Table } from '@skooly-edge/sync-protocol';
+import { keyOf, maxAskedKeys, type Row, readDatedRows, rowId, type Table } from '@skooly-edge/sync-protocol';
 import type { Pool } from 'pg';
-import { inParts } from './compare.ts';
+import { inParts, sourceOf } from './compare.ts';
 import { type Difference, type Repair, type ResyncMode, repairFor, type SharedTable } from './difference.ts';
 import { type OwnLog, ownDeletes } from './repair.ts';
 import type { ResyncRelay } from './resync-relay.ts';
@@ -19,11 +19,13 @@ export interface DecidedDifference extends Difference {
 export async function decide(
   context: DecideContext,
   mode: ResyncMode,
-  { table }: SharedTable,
+  shared: SharedTable,
   differences: readonly Difference[],
   signal: AbortSignal,
 ): Promise<DecidedDifference[]> {
-  const asked = mode === 'policy' ? differences.filter(({ kind }) => kind !== 'differs') : [];
+  const { table } = shared;
+  const asked = mode === 'policy' ? differences : [];
+  const written = await writtenHere(context.database, shared, asked);
   const history = await historyOf(context.relay, table, keysOf(asked), signal);
   const gone = asked.filter(({ kind }) => kind === 'cloud_only');
   const deletes = gone.length > 0 ? await ownDeletes(context.log, table, keysOf(gone)) : new Map();
@@ -33,9 +35,30 @@ export async function decide(
     const { deleted = false, writtenAt = null } = history.get(id) ?? {};
     const own = deletes.get(id);
     const later = own !== undefined && (writtenAt === null || own.committedAt > writtenAt);
-    const facts = { deletedInCloud: deleted, deletedHere: later && !judged.has(id) };
+    const facts = {
+      deletedInCloud: deleted,
+      deletedHere: later && !judged.has(id),
+      cloudIsLater: writtenAt !== null && writtenAt > (written.get(id) ?? 0),
+    };
     return { ...difference, repair: repairFor(mode, table.rule, difference.kind, facts) };
   });
+}
+
+/** When this campus last wrote the rows that both sites have. */
+async function writtenHere(
+  database: DecideContext['database'],
+  shared: SharedTable,
+  differences: readonly Difference[],
+): Promise<Map<string, number>> {
+  const { table } = shared;
+  const both = differences.filter(({ kind }) => kind === 'differs');
+  const source = sourceOf({ table, columns: table.keyColumns });
+  const written = new Map<string, number>();
+  for (const part of inParts(keysOf(both), maxAskedKeys)) {
+    for (const { row, writtenAt } of await readDatedRows(database, source, part))
+      if (writtenAt !== null) written.set(rowId(table.name, keyOf(row, table.keyColumns)), writtenAt);
+  }
+  return written;
 }
 
 async function historyOf(
@@ -57,7 +80,7 @@ async function historyOf(
 
 /** Deletes of this campus that the cloud did hear of, since there is a conflict about them. */
 async function judgedDeletes(
-  database: Pick<Pool, 'query'>,
+  database: DecideContext['database'],
   table: Table,
   deletes: readonly { change: { key: Row }; seq: number }[],
 ): Promise<Set<string>> {

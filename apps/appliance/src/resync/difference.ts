@@ -36,6 +36,8 @@ export interface Facts {
   deletedInCloud: boolean;
   /** The campus's log tells that it deleted the row after the cloud last wrote it. */
   deletedHere: boolean;
+  /** The cloud wrote its row after the campus wrote its own. */
+  cloudIsLater: boolean;
 }
 
 export function repairFor(mode: ResyncMode, rule: TableRule, kind: DifferenceKind, facts: Facts): Repair {
@@ -43,6 +45,8 @@ export function repairFor(mode: ResyncMode, rule: TableRule, kind: DifferenceKin
   const mayChange = !rule.appendOnly;
   switch (kind) {
     case 'differs':
+      // Nobody logged how the rows came apart, so the merge's question, who changed this column last, finds no answer there.
+      if (mode === 'policy' && facts.cloudIsLater && isSettledByTime(rule)) return 'correct';
       return mode === 'campus-wins' && mayChange ? 'overwrite' : 'offer';
     case 'cloud_only':
       if (!mayChange) return 'correct';
@@ -51,6 +55,10 @@ export function repairFor(mode: ResyncMode, rule: TableRule, kind: DifferenceKin
     case 'campus_only':
       return mode === 'policy' && facts.deletedInCloud ? 'correct' : 'offer';
   }
+}
+
+function isSettledByTime({ policy, columns }: TableRule): boolean {
+  return [policy, ...Object.values(columns)].every((name) => name === 'newest' || name === 'cloud');
 }
 
 /** Whether the repair takes a row away from one site: children go before their parents, which come after. */
