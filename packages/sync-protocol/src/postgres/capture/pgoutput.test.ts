@@ -77,6 +77,16 @@ describe('a message of the stream', () => {
     });
   });
 
+  it('a commit of a machine whose clock stands at 1970, or before, is told as it can be', () => {
+    const at = (us: number) => {
+      const time = Buffer.alloc(8);
+      time.writeBigInt64BE(BigInt(us - epochUs));
+      return decoder().decode(message('C', u8(0), u64(1), u64(2), time));
+    };
+    expect(at(300_000_001)).toMatchObject({ committedAt: 300_000_001 });
+    expect(at(-5)).toMatchObject({ committedAt: 0 });
+  });
+
   it('relation announces the schema-qualified name and the columns', () => {
     expect(new PgoutputDecoder().decode(relation)).toEqual({
       tag: 'relation',

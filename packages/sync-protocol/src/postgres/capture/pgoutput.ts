@@ -194,8 +194,10 @@ class Reader {
     return high * 2 ** 32 + this.uint32();
   }
 
+  /** Postgres counts from 2000, with a sign: a clock that starts in 1970 is before that. One before 1970 is no clock. */
   time(): number {
-    return this.uint64() + postgresEpochUs;
+    const high = this.#buffer.readInt32BE(this.#advance(4));
+    return Math.max(0, high * 2 ** 32 + this.uint32() + postgresEpochUs);
   }
 
   cstring(): string {
