@@ -83,6 +83,8 @@ export async function runAppliance(
     clock,
     retention: storage.retention,
     diskIsShort: () => disk.short(),
+    mayWrite: () => disk.mayWrite(),
+    proofAt: config.proofAt,
   });
   const prober = openProber({
     relayUrls: config.probeUrls,
@@ -114,6 +116,7 @@ export async function runAppliance(
   const admin = buildAdmin({
     readStatus: () => readStatus(config, sync, link, gateway, disk, clock),
     logger,
+    resync: sync.resync,
   });
 
   link.onChange(({ state }) => {

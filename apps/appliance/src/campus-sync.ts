@@ -41,6 +41,9 @@ const tellReadIntervalMs = 3_600_000;
 /** A new table's sequences are given this long to get numbers; then they are tended in the background. */
 const sequencesTimeoutMs = 5_000;
 
+/** A box without room looks this often whether it may fetch again. */
+const roomPollMs = 1_000;
+
 /** How often the log looks for what may go, and listens to the disk. */
 const logTidyIntervalMs = 10_000;
 
@@ -64,6 +67,8 @@ export interface CampusSyncOptions {
   retention?: RetentionSettings;
   /** Whether the disk has so little room that acknowledged transactions have to go early. */
   diskIsShort?(): boolean;
+  /** Whether the disk has room for what the feed brings. While it has none, the feed waits in the cloud. */
+  mayWrite?(): boolean;
   /** `HH:MM` of the daily proof that both sides are equal; left out, there is none. */
   proofAt?: string | null;
 }
@@ -199,6 +204,7 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
       if (follower.parked > 0) void retryWaiting();
     },
   });
+  const mayWrite = () => options.mayWrite?.() ?? true;
   const pull: Pull = new Pull({
     relayUrl,
     authorization,
@@ -206,6 +212,7 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
     database,
     follower,
     keepReceived: (entries) => log.keepReceived(entries),
+    room: (limit) => untilItMayWrite(mayWrite, limit),
     logger,
   });
 
@@ -274,7 +281,8 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
     },
     async catchUp(limit) {
       await acknowledged(limit);
-      await pull.upToDate(limit);
+      // A full box does not fetch; its users are better served by the cloud, which has everything.
+      if (mayWrite()) await pull.upToDate(limit);
     },
     drain,
     resync,
@@ -328,6 +336,11 @@ async function tellWhatIsRead(
     await sleep(tellReadIntervalMs, undefined, { signal }).catch(() => {});
     if (!signal.aborted) await position(signal).catch(() => {});
   }
+}
+
+/** The cloud keeps what is not fetched: nothing is lost by waiting. */
+async function untilItMayWrite(mayWrite: () => boolean, signal: AbortSignal): Promise<void> {
+  while (!mayWrite()) await sleep(roomPollMs, undefined, { signal });
 }
 
 async function inspectDatabase(databaseUrl: string): Promise<void> {

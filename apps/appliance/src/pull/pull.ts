@@ -41,6 +41,8 @@ export interface PullOptions {
   follower: Follower;
   /** Keeps entries as they came, durable when it returns. */
   keepReceived(entries: ReceivedEntry[]): void;
+  /** Resolves when the disk has room for what is applied. Left out: it has. */
+  room?(signal: AbortSignal): Promise<void>;
   logger: Logger;
 }
 
@@ -145,6 +147,7 @@ export class Pull {
   }
 
   async #receive(messages: Message[], order: EntryOrder, signal: AbortSignal): Promise<void> {
+    await this.#options.room?.(signal);
     if (messages.some(({ headers }) => 'control' in headers && headers.control === 'must-refetch')) {
       await this.#forgetShape();
       throw new Error('the shape begins anew');
