@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import { CampusClock } from '../../apps/appliance/src/clock/campus-clock.ts';
+import { thisMachine } from '../../apps/appliance/src/clock/machine.ts';
 import { day, memoryFile, World } from '../../apps/appliance/src/clock/world.fixture.ts';
 import { BatchSize } from '../../apps/appliance/src/push/batch-size.ts';
 import { drain } from '../../apps/appliance/src/push/drain.ts';
@@ -81,9 +82,9 @@ class Box {
   }
 
   meetsTheCloud(): void {
-    const answered = this.#clock.exchange();
     this.#catchUp();
-    answered(Date.now());
+    const answered = this.#clock.exchange();
+    answered(this.world.realUs / 1_000);
   }
 
   powerCut(): void {
@@ -194,22 +195,49 @@ describe('by newest, the one who wrote last wins', () => {
   });
 });
 
-test('what Postgres commits on campus is dated by the clock that the box was given', async () => {
-  const hourAgo = (Date.now() - 3_600_000) * 1_000;
-  const clock = {
-    stamp: () => ({ boot: 'a.1', mono: 5 }),
-    boots: async () => ({ 'a.1': { base: hourAgo, earliest: hourAgo, latest: hourAgo } }),
-    now: Date.now,
-  };
+test('a Postgres whose clock stands at 1970 is corrected all the way from its WAL', async () => {
+  const startedUs = Date.now() * 1_000;
+  const wallUs = () => Date.now() * 1_000 - startedUs + 300_000_000;
+  const machine = { ...thisMachine(() => () => {}), wallUs };
+  const clock = new CampusClock(machine, memoryFile(), (error) => {
+    throw error;
+  });
   await start({ clock });
   await chain.connect();
   await chain.settled();
   await chain.disconnect();
+  await campusWritesAt(wallUs(), 1);
   await cloudWrites(1);
-  await chain.campus.query(`UPDATE pupil SET phone = 'campus' WHERE id = 1`);
+  await cloudWrites(2);
+  await campusWritesAt(wallUs(), 2);
+  clock.exchange()(Date.now());
   await chain.connect();
   await chain.settled();
-  expect(await phones()).toMatchObject({ 1: 'cloud' });
-  const shown = await chain.campus.query('SELECT phone FROM pupil WHERE id = 1');
-  expect(shown.rows).toEqual([{ phone: 'cloud' }]);
+  expect(await phones()).toMatchObject({ 1: 'cloud', 2: 'campus' });
+  const { rows } = await chain.campus.query('SELECT id, phone FROM pupil WHERE id < 3 ORDER BY id');
+  expect(rows.map(({ phone }) => phone)).toEqual(['cloud', 'campus']);
+  const { rows: logged } = await chain.campus.query(
+    'SELECT extract(year FROM pg_xact_commit_timestamp(xmin)) AS year FROM pupil WHERE id = 2',
+  );
+  expect(logged).toEqual([{ year: '1970' }]);
 });
+
+/** A commit under an origin may name its own time: the nearest thing to a Postgres whose clock is wrong. */
+async function campusWritesAt(us: number, id: number): Promise<void> {
+  const { campus } = chain;
+  const origin = `clock_test_${process.pid}`;
+  await campus.query('SELECT pg_replication_origin_create($1)', [origin]);
+  try {
+    await campus.query('SELECT pg_replication_origin_session_setup($1)', [origin]);
+    await campus.query('BEGIN');
+    await campus.query(
+      `SELECT pg_replication_origin_xact_setup('0/1', to_timestamp($1::numeric / 1000000))`,
+      [us],
+    );
+    await campus.query(`UPDATE pupil SET phone = 'campus' WHERE id = $1`, [id]);
+    await campus.query('COMMIT');
+  } finally {
+    await campus.query('SELECT pg_replication_origin_session_reset()');
+    await campus.query('SELECT pg_replication_origin_drop($1)', [origin]);
+  }
+}
