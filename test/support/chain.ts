@@ -57,6 +57,12 @@ export interface Chain {
   stopped(): Promise<void>;
   /** Resolves when both sides have nothing left to tell each other. */
   settled(): Promise<void>;
+  /**
+   * Keeps the cloud's database as it is. The relay runs on.
+   *
+   * @returns what restores the cloud to that moment: what it committed since is lost.
+   */
+  backUpCloud(): Promise<() => Promise<void>>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -123,7 +129,18 @@ export async function startChain(options: ChainOptions): Promise<Chain> {
     async settled() {
       await until(async () => (await chain.sync.status()).ready);
       await chain.sync.drain(AbortSignal.timeout(30_000));
-      await until(async () => await feedIsRead(cloud, chain.sync));
+      await until(async () => (await chain.sync.status()).restore === null);
+      await until(async () => await feedIsRead(chain.cloud, chain.sync));
+    },
+    async backUpCloud() {
+      const restore = await cloudDatabase.snapshot();
+      chain.cloud = await connectTo(cloudDatabase.url);
+      return async () => {
+        await restore();
+        chain.cloud = await connectTo(cloudDatabase.url);
+        // The copy is on the same server: what a restore changes is said here.
+        await chain.cloud.query("UPDATE sync.site SET timeline = 'of the backup'");
+      };
     },
     async [Symbol.asyncDispose]() {
       stopCampus.abort(new Error('over'));
@@ -131,7 +148,7 @@ export async function startChain(options: ChainOptions): Promise<Chain> {
       stopRelay.abort(new Error('over'));
       await relay;
       await electric?.close();
-      await cloud.end();
+      await chain.cloud.end();
       await campus.end();
       await cloudDatabase.drop();
       await campusDatabase.drop();
@@ -168,6 +185,8 @@ export async function until(condition: () => Promise<boolean>, limitMs = 30_000)
 
 async function connectTo(url: string): Promise<Client> {
   const client = new Client(sessionConfig(url, { applicationName: 'chain test' }));
+  // A database that is restored ends every connection.
+  client.on('error', () => {});
   await client.connect();
   return client;
 }

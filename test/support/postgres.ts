@@ -12,6 +12,12 @@ export interface TestDatabase {
   readonly url: string;
   /** Ends every connection to the database and drops its slots first. */
   drop(): Promise<void>;
+  /**
+   * Keeps the database as it is at this moment; every connection to it ends.
+   *
+   * @returns what puts it back: everything since is gone, and so are its slots, as after a restore from a backup.
+   */
+  snapshot(): Promise<() => Promise<void>>;
 }
 
 /** A fresh, empty database in the throwaway cluster of this test run. */
@@ -21,7 +27,40 @@ export async function createDatabase(prefix: string): Promise<TestDatabase> {
   await withClient(adminUrl, (client) => client.query(`create database "${name}"`));
   const url = new URL(adminUrl);
   url.pathname = `/${name}`;
-  return { url: url.href, drop: () => withClient(adminUrl, (client) => dropDatabase(client, name)) };
+  const copies: string[] = [];
+  return {
+    url: url.href,
+    drop: () =>
+      withClient(adminUrl, async (client) => {
+        for (const database of [name, ...copies]) await dropDatabase(client, database);
+      }),
+    async snapshot() {
+      const copy = `${name}_at_${copies.length}`;
+      copies.push(copy);
+      await withClient(adminUrl, (client) => copyDatabase(client, name, copy));
+      return () =>
+        withClient(adminUrl, async (client) => {
+          await closeToAll(client, name);
+          await dropDatabase(client, name);
+          await client.query(`create database "${name}" template "${copy}"`);
+        });
+    },
+  };
+}
+
+async function copyDatabase(client: pg.Client, from: string, to: string): Promise<void> {
+  await closeToAll(client, from);
+  await client.query(`create database "${to}" template "${from}"`);
+  await client.query(`alter database "${from}" allow_connections true`);
+}
+
+async function closeToAll(client: pg.Client, name: string): Promise<void> {
+  await client.query(`alter database "${name}" allow_connections false`);
+  for (let left: number | null = 1; left; ) {
+    await client.query('select pg_terminate_backend(pid) from pg_stat_activity where datname = $1', [name]);
+    left = (await client.query('select 1 from pg_stat_activity where datname = $1', [name])).rowCount;
+    if (left) await sleep(DROP_PAUSE_MS);
+  }
 }
 
 async function dropDatabase(client: pg.Client, name: string): Promise<void> {

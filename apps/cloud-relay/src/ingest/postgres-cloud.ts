@@ -57,6 +57,8 @@ export class PostgresCloud implements CloudStore {
       idleTimeoutMillis: 30_000,
     });
     this.#pool.on('error', () => {});
+    // A session that breaks while it is in use fails its next statement.
+    this.#pool.on('connect', (client) => client.on('error', () => {}));
   }
 
   async commit<T>(work: (commit: CloudCommit) => Promise<T>): Promise<T> {
