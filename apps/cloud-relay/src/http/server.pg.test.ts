@@ -164,6 +164,35 @@ describe('the feed as a shape', () => {
   });
 });
 
+describe('a feed of which the oldest entries are gone', () => {
+  const ask = async (query: string) =>
+    (await fetch(`${base}/v1/sync?epoch=e&${query}`, { headers: { authorization } })).json();
+
+  it('is refused with 410 to who is behind them, and told where it begins', async () => {
+    const head = Number((await position()).offset.split('_')[0]);
+    await cloud.query("INSERT INTO sync.feed_reader (campus, trimmed_to) VALUES ('mvan', $1)", [head]);
+    const { handle } = await position();
+    const response = await fetch(
+      `${base}/v1/shape?${new URLSearchParams({ table: 'sync.feed', handle, offset: `${head - 1}_0` })}`,
+      { headers: { authorization } },
+    );
+    expect([response.status, await response.json()]).toMatchObject([
+      410,
+      { code: 'FEED_TRIMMED', feedAfter: head },
+    ]);
+    expect((await shape({ handle, offset: `${head}_0` })).status).toBe(200);
+    expect(await ask('')).toMatchObject({ feedAfter: head });
+  });
+
+  it('learns from the box how far it has read', async () => {
+    await ask('feed=2');
+    const { rows } = await cloud.query('SELECT read_seq FROM sync.feed_reader');
+    expect(rows).toEqual([{ read_seq: '2' }]);
+    expect(await ask('feed=-1')).toMatchObject({ code: 'REQUEST_INVALID' });
+    await cloud.query('DELETE FROM sync.feed_reader');
+  });
+});
+
 describe('a push', () => {
   it('without a token is refused with 401 and the code', async () => {
     const { status, answer } = await push(await batch('auth', insert(1, 'auth')), {});
