@@ -212,6 +212,7 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
     database,
     follower,
     keepReceived: (entries) => log.keepReceived(entries),
+    requestResync: (reason) => resync.request(reason),
     room: (limit) => untilItMayWrite(mayWrite, limit),
     logger,
   });

@@ -20,7 +20,7 @@ import { fetch } from 'undici';
 import type { SyncPosition } from '../relay-client/relay-client.ts';
 import type { ReceivedEntry } from '../sync-log/received.ts';
 import { EntryOrder } from './entry-order.ts';
-import { requireKept } from './feed-kept.ts';
+import { leapToKept } from './feed-kept.ts';
 import type { Follower } from './follower.ts';
 
 export interface PullState {
@@ -41,6 +41,8 @@ export interface PullOptions {
   follower: Follower;
   /** Keeps entries as they came, durable when it returns. */
   keepReceived(entries: ReceivedEntry[]): void;
+  /** What the cloud no longer keeps of the feed has to be found row by row. */
+  requestResync(reason: string): Promise<unknown>;
   /** Resolves when the disk has room for what is applied. Left out: it has. */
   room?(signal: AbortSignal): Promise<void>;
   logger: Logger;
@@ -109,8 +111,9 @@ export class Pull {
   async #follow(signal: AbortSignal, onProgress: () => void): Promise<void> {
     const position = await this.#options.position(signal);
     const cursor = await this.#readCursor();
+    const { database, requestResync } = this.#options;
+    cursor.seq = await leapToKept(position, cursor.seq, database, requestResync);
     this.state.feedSeq = cursor.seq;
-    requireKept(position, cursor.seq);
     const failed = Promise.withResolvers<never>();
     const stop = new AbortController();
     const stream = new ShapeStream<never>({
