@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseSyncMap, prepareSite, sessionConfig, syncRole } from '@skooly-edge/sync-protocol';
+import Database from 'better-sqlite3';
 import { Client } from 'pg';
 import { pino } from 'pino';
 import {
@@ -51,6 +52,10 @@ export interface Chain {
   authorization(): string;
   /** Begins or resumes the campus's side. */
   connect(): Promise<void>;
+  /** As `connect`, but the relay cannot be reached: what is written is logged and stays. */
+  connectToNobody(): Promise<void>;
+  /** Folder of the sync log. */
+  stateDir: string;
   /** Ends the campus's side: what is written now waits in the WAL. */
   disconnect(): Promise<void>;
   /** Settles as the campus's side ends, with its error if it has one. */
@@ -63,6 +68,8 @@ export interface Chain {
    * @returns what restores the cloud to that moment: what it committed since is lost.
    */
   backUpCloud(): Promise<() => Promise<void>>;
+  /** The same for the campus; its side must have ended when it is restored, and goes on by `connect`. */
+  backUpCampus(): Promise<() => Promise<void>>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -95,6 +102,23 @@ export async function startChain(options: ChainOptions): Promise<Chain> {
   const stateDir = mkdtempSync(join(tmpdir(), 'skooly-chain-'));
   let stopCampus = new AbortController();
   let running: Promise<void> = Promise.resolve();
+  const begin = async (relayUrl: URL) => {
+    stopCampus = new AbortController();
+    chain.sync = await openCampusSync({
+      databaseUrl: asSyncRole(campusDatabase.url),
+      syncMap,
+      migrations: options.releaseKey
+        ? { ownerUrl: () => campusDatabase.url, releaseKey: options.releaseKey }
+        : null,
+      stateDir,
+      relayUrl,
+      authorization: chain.authorization,
+      logger,
+      clock: options.clock,
+    });
+    running = chain.sync.run(stopCampus.signal);
+    running.catch(() => {});
+  };
   const chain: Chain = {
     cloud,
     campus,
@@ -104,23 +128,9 @@ export async function startChain(options: ChainOptions): Promise<Chain> {
     sync: undefined as unknown as CampusSync,
     relayUrl: new URL(`http://127.0.0.1:${port}`),
     authorization: () => `Bearer ${token}`,
-    async connect() {
-      stopCampus = new AbortController();
-      chain.sync = await openCampusSync({
-        databaseUrl: asSyncRole(campusDatabase.url),
-        syncMap,
-        migrations: options.releaseKey
-          ? { ownerUrl: () => campusDatabase.url, releaseKey: options.releaseKey }
-          : null,
-        stateDir,
-        relayUrl: chain.relayUrl,
-        authorization: chain.authorization,
-        logger,
-        clock: options.clock,
-      });
-      running = chain.sync.run(stopCampus.signal);
-      running.catch(() => {});
-    },
+    stateDir,
+    connect: () => begin(chain.relayUrl),
+    connectToNobody: () => begin(new URL('http://127.0.0.1:9')),
     async disconnect() {
       stopCampus.abort(new Error('disconnected'));
       await running;
@@ -142,6 +152,20 @@ export async function startChain(options: ChainOptions): Promise<Chain> {
         await chain.cloud.query("UPDATE sync.site SET timeline = 'of the backup'");
       };
     },
+    async backUpCampus() {
+      const restore = await campusDatabase.snapshot();
+      chain.campus = await connectTo(campusDatabase.url);
+      return async () => {
+        await restore();
+        chain.campus = await connectTo(campusDatabase.url);
+        // The copy is on the same server: what a restore changes is said here.
+        const log = new Database(join(stateDir, 'sync-log.sqlite'));
+        log.exec(
+          `UPDATE meta SET value = '{"system":"of the backup","timeline":"00000001"}' WHERE name = 'server'`,
+        );
+        log.close();
+      };
+    },
     async [Symbol.asyncDispose]() {
       stopCampus.abort(new Error('over'));
       await running.catch(() => {});
@@ -149,7 +173,7 @@ export async function startChain(options: ChainOptions): Promise<Chain> {
       await relay;
       await electric?.close();
       await chain.cloud.end();
-      await campus.end();
+      await chain.campus.end();
       await cloudDatabase.drop();
       await campusDatabase.drop();
       rmSync(stateDir, { recursive: true });

@@ -24,6 +24,7 @@ import { PostgresCampus } from './pull/postgres-campus.ts';
 import { Pull } from './pull/pull.ts';
 import { Push } from './push/push.ts';
 import { RelayClient } from './relay-client/relay-client.ts';
+import { Repair } from './repair/repair.ts';
 import type { FollowedFeed } from './restore/give-back.ts';
 import { Restore, type RestoreStatus } from './restore/restore.ts';
 import type { Proof, ResyncReport } from './resync/report.ts';
@@ -238,6 +239,14 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
     pause: (ms, limit) => sleep(ms, undefined, { signal: limit }),
   });
 
+  const repair = new Repair({
+    databaseUrl,
+    database,
+    log,
+    requestResync: (reason, mode) =>
+      resync.start({ table: null, keys: null, mode, throttleBytesPerSecond: null }, reason),
+    logger,
+  });
   const settings = options.retention ?? defaultRetention;
   const diskIsShort = () => options.diskIsShort?.() ?? false;
   const keeper = { log, settings, logger, now, intervalMs: logTidyIntervalMs, diskIsShort };
@@ -250,7 +259,7 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
   return {
     async run(signal) {
       await Promise.all([
-        keepCapturing(capture, logger, signal, (problem) => {
+        keepCapturing(capture, repair, logger, signal, (problem) => {
           captureProblem = problem;
         }),
         keepLog(keeper, signal),
@@ -388,15 +397,19 @@ function campusCapture(databaseUrl: string, catalog: WatchedCatalog, log: SyncLo
 
 async function keepCapturing(
   capture: Capture,
+  repair: Repair,
   logger: Logger,
   signal: AbortSignal,
   onProblem: (problem: string) => void,
 ): Promise<void> {
   while (!signal.aborted) {
     try {
+      await repair.beforeCapture();
       await capture.run(signal);
     } catch (error) {
-      if (!signal.aborted) logger.warn({ err: error }, 'capture stopped, starts again');
+      if (signal.aborted) break;
+      logger.warn({ err: error }, 'capture stopped, starts again');
+      await repair.lostSlot(error).catch((cause) => logger.warn({ err: cause }, 'no slot could be made'));
       const { message, advice = '' } = error as Error & { advice?: string };
       onProblem(`${message} ${advice}`.trim());
     }

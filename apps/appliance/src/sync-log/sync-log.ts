@@ -17,6 +17,7 @@ import {
   encodeTransaction,
   type OwnChanges,
   type Row,
+  type ServerIdentity,
   type Transaction,
 } from '@skooly-edge/sync-protocol';
 import type Database from 'better-sqlite3';
@@ -125,6 +126,22 @@ export class SyncLog implements CaptureSink {
   /** The last seq that the cloud has said it applied. */
   get acknowledged(): number {
     return this.#acknowledged;
+  }
+
+  /** The server whose WAL the log was captured from; null for a log that has captured nothing. */
+  get server(): ServerIdentity | null {
+    const text = this.#meta('server');
+    return text === undefined ? null : (JSON.parse(text) as ServerIdentity);
+  }
+
+  rememberServer(server: ServerIdentity): void {
+    this.#setMeta('server', JSON.stringify(server));
+  }
+
+  /** The WAL begins anew, as after a restore of the campus database: positions that were remembered mean nothing. */
+  forgetPosition(): void {
+    this.#setMeta('lsn', '0');
+    this.#lsn = 0;
   }
 
   /** Everything that committed before this WAL position is in the log. */

@@ -7,7 +7,7 @@
  * nothing begins an epoch too: there is then nothing to give back.
  */
 import { randomUUID } from 'node:crypto';
-import { databaseName, replicationName, SyncError } from '@skooly-edge/sync-protocol';
+import { databaseName, ensureSlot, readServer, SyncError } from '@skooly-edge/sync-protocol';
 import type { ClientBase, Pool } from 'pg';
 
 export interface Epoch {
@@ -26,17 +26,15 @@ export async function readEpoch(pool: Pick<Pool, 'query'>): Promise<string> {
 export async function ensureEpoch(client: ClientBase, databaseUrl: string): Promise<Epoch> {
   await client.query('BEGIN');
   try {
+    const server = await readServer(client);
     const { rows } = await client.query<Record<string, string | null>>(
-      `SELECT s.epoch, s.system_identifier AS known_system, s.timeline AS known_timeline,
-              (SELECT system_identifier::text FROM pg_control_system()) AS system,
-              left(pg_walfile_name(pg_current_wal_lsn()), 8) AS timeline
-       FROM sync.site s FOR UPDATE`,
+      'SELECT epoch, system_identifier AS system, timeline FROM sync.site FOR UPDATE',
     );
     const site = rows[0];
     if (!site?.epoch) throw new SyncError('NOT_PREPARED', 'The table sync.site is empty.');
-    const sameServer = site.known_system === site.system;
+    const sameServer = site.system === server.system;
     const result = { epoch: site.epoch, begun: false };
-    if (site.known_system !== null && !(sameServer && site.known_timeline === site.timeline)) {
+    if (site.system !== null && !(sameServer && site.timeline === server.timeline)) {
       result.epoch = randomUUID();
       result.begun = true;
       await beginEpoch(client, site.epoch, result.epoch, sameServer);
@@ -46,7 +44,7 @@ export async function ensureEpoch(client: ClientBase, databaseUrl: string): Prom
       site.timeline,
     ]);
     await client.query('COMMIT');
-    await ensureSlot(client, databaseUrl);
+    await ensureSlot(client, databaseName(databaseUrl));
     return result;
   } catch (error) {
     await client.query('ROLLBACK').catch(() => {});
@@ -64,14 +62,4 @@ async function beginEpoch(client: ClientBase, old: string, next: string, sameSer
   );
   // On another server the old positions mean nothing; on the same one the WAL goes on where the restore ended.
   if (!sameServer) await client.query('UPDATE sync.feed_position SET lsn = 0');
-}
-
-/** Slots are in no backup. In a transaction that has written nothing, as logical slots demand. */
-async function ensureSlot(client: ClientBase, databaseUrl: string): Promise<void> {
-  const slot = replicationName(databaseName(databaseUrl), 'slot');
-  await client.query(
-    `SELECT pg_create_logical_replication_slot($1::name, 'pgoutput')
-     WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = $1::name)`,
-    [slot],
-  );
 }

@@ -11,7 +11,8 @@ import { mapInForce } from '../../migration/map-in-force.ts';
 import { conflictTable, type SyncMap } from '../../sync-map/sync-map.ts';
 import { readCatalog } from '../apply/catalog.ts';
 import { originNames } from '../apply/origin.ts';
-import { databaseName, publicationName, quoteName, replicationName, sessionConfig } from '../session.ts';
+import { ensureSlot } from '../capture/slot.ts';
+import { databaseName, publicationName, quoteName, sessionConfig } from '../session.ts';
 import { prepareMigrationRole } from './migration-role.ts';
 import { siteSchema } from './schema.ts';
 import { sequenceGrants } from './sequence-schema.ts';
@@ -53,7 +54,7 @@ export async function prepareSite(options: PrepareOptions): Promise<void> {
     await recordBaseline(client);
     await client.query('COMMIT');
     await prepareOrigins(client, database);
-    await prepareSlot(client, database);
+    await ensureSlot(client, database);
   } finally {
     await client.end();
   }
@@ -110,13 +111,6 @@ async function prepareOrigins(client: ClientBase, database: string): Promise<voi
     const { rows } = await client.query('SELECT pg_replication_origin_oid($1) AS oid', [name]);
     if (rows[0]?.oid === null) await client.query('SELECT pg_replication_origin_create($1)', [name]);
   }
-}
-
-/** In a transaction that has written nothing, as logical slots demand. */
-async function prepareSlot(client: ClientBase, database: string): Promise<void> {
-  const slot = replicationName(database, 'slot');
-  const { rowCount } = await client.query('SELECT FROM pg_replication_slots WHERE slot_name = $1', [slot]);
-  if (rowCount === 0) await client.query("SELECT pg_create_logical_replication_slot($1, 'pgoutput')", [slot]);
 }
 
 /** @throws SyncError NOT_PREPARED */

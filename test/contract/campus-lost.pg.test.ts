@@ -1,0 +1,105 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Chain, startChain, until } from '../support/chain.ts';
+
+const schema = `CREATE TABLE house (id int PRIMARY KEY, campus text NOT NULL, name text, owner text);`;
+const seed = `INSERT INTO house SELECT n, 'mvan', 'h' || n, 'nobody' FROM generate_series(1, 20) n;`;
+const syncMap = {
+  version: 1,
+  database: 'houses',
+  tables: { 'public.house': { scope: 'campus', policy: 'newest', columns: { owner: 'inbox' } } },
+};
+
+let chain: Chain;
+
+beforeAll(async () => {
+  chain = await startChain({ schema, seed, syncMap, campus: 'mvan' });
+  await chain.connect();
+  await chain.settled();
+});
+
+afterAll(async () => {
+  await chain?.[Symbol.asyncDispose]();
+});
+
+const rows = async (side: 'cloud' | 'campus', sql: string) => (await chain[side].query(sql)).rows;
+const houses = (side: 'cloud' | 'campus') => rows(side, 'SELECT * FROM house ORDER BY id');
+
+async function equalWith(expected: object[]) {
+  await until(async () => {
+    await chain.settled();
+    return JSON.stringify(await houses('campus')) === JSON.stringify(await houses('cloud'));
+  }).catch(() => {});
+  expect(await houses('campus')).toEqual(await houses('cloud'));
+  expect(await houses('cloud')).toEqual(
+    expect.arrayContaining(expected.map((row) => expect.objectContaining(row))),
+  );
+}
+
+describe('a box that lost', () => {
+  test('its replication slot makes a new one and finds what was written without it', async () => {
+    await chain.disconnect();
+    await chain.campus.query(
+      'SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = current_database()',
+    );
+    await chain.campus.query(`UPDATE house SET name = 'unseen' WHERE id = 1`);
+    await chain.campus.query(`INSERT INTO house VALUES (100, 'mvan', 'unseen too', 'x')`);
+    await chain.campus.query(`DELETE FROM house WHERE id = 2`);
+    await chain.connect();
+    await until(async () => (await rows('cloud', 'SELECT FROM house WHERE id = 100')).length === 1);
+    await equalWith([
+      { id: '1', name: 'unseen' },
+      { id: '100', name: 'unseen too' },
+    ]);
+    await chain.campus.query(`UPDATE house SET name = 'seen again' WHERE id = 1`);
+    await chain.settled();
+    await equalWith([{ id: '1', name: 'seen again' }]);
+  });
+
+  test('its log, with writes that were not pushed, gives them to the cloud all the same', async () => {
+    await chain.disconnect();
+    await chain.campus.query(`UPDATE house SET name = 'in the old log' WHERE id = 3`);
+    await chain.connectToNobody();
+    await until(async () => (await chain.sync.status()).pendingTransactions > 0);
+    await chain.disconnect();
+    for (const suffix of ['', '-wal', '-shm'])
+      rmSync(join(chain.stateDir, `sync-log.sqlite${suffix}`), { force: true });
+    await chain.cloud.query(`UPDATE house SET name = 'meanwhile in the cloud' WHERE id = 4`);
+    await chain.connect();
+    await until(
+      async () => (await rows('cloud', `SELECT FROM house WHERE name = 'in the old log'`)).length === 1,
+    );
+    await equalWith([
+      { id: '3', name: 'in the old log' },
+      { id: '4', name: 'meanwhile in the cloud' },
+    ]);
+  });
+
+  test('a day of its database gets it from the cloud, with its own unsent writes', async () => {
+    const restore = await chain.backUpCampus();
+    await chain.campus.query(`UPDATE house SET name = 'written and sent' WHERE id = 5`);
+    await chain.settled();
+    await chain.disconnect();
+    await chain.campus.query(`UPDATE house SET name = 'written and not sent' WHERE id = 6`);
+    await chain.cloud.query(`UPDATE house SET name = 'from the cloud' WHERE id = 7`);
+    await chain.connectToNobody();
+    await until(async () => (await chain.sync.status()).pendingTransactions > 0);
+    await chain.disconnect();
+    await restore();
+    expect(await rows('campus', 'SELECT name FROM house WHERE id = 5')).toEqual([{ name: 'h5' }]);
+    await chain.connect();
+    await until(
+      async () =>
+        (await rows('campus', `SELECT FROM house WHERE name = 'written and not sent'`)).length === 1,
+    );
+    await equalWith([
+      { id: '5', name: 'written and sent' },
+      { id: '6', name: 'written and not sent' },
+      { id: '7', name: 'from the cloud' },
+    ]);
+    await chain.campus.query(`UPDATE house SET name = 'and on' WHERE id = 5`);
+    await chain.settled();
+    await equalWith([{ id: '5', name: 'and on' }]);
+  });
+});
