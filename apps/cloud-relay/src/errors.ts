@@ -16,7 +16,7 @@ export const relayErrors = {
   },
   FEED_TRIMMED: {
     status: 410,
-    advice: 'Run a resync on the box: it was away for longer than the cloud keeps its feed.',
+    advice: 'Nothing, if the box asks where it stands: it goes on behind what is gone, and resyncs by itself.',
   },
   EPOCH_UNKNOWN: {
     status: 409,

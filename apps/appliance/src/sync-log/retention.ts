@@ -93,9 +93,9 @@ export async function tidy(
 ): Promise<number> {
   let removed = 0;
   const reasons = new Set<Cut['reason']>();
+  const nowMs = now();
+  if (nowMs !== null) log.dateKept(nowMs);
   while (!signal.aborted) {
-    const nowMs = now();
-    if (nowMs !== null) log.dateKept(nowMs);
     const cut = nextCut(log.usage(), settings, { nowMs, diskIsShort: diskIsShort() });
     if (!cut) break;
     const rows = log.trimSlice(cut.notedByMs, rowsPerSlice);
