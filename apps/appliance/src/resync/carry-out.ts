@@ -29,7 +29,7 @@ export interface CarryOutContext {
 }
 
 /** Rows repaired between two notes of how far the run has come. */
-const notedRows = 1_000;
+const notedRows = 500;
 
 const kinds: readonly DifferenceKind[] = ['differs', 'cloud_only', 'campus_only'];
 

@@ -218,17 +218,15 @@ export class Resync {
     }
   }
 
+  /** Until it is written down that it is over, whoever starts another is shown this one. */
   async #end(run: ActiveRun, state: ResyncReport['state']): Promise<void> {
-    const { report } = run;
-    report.state = state;
-    report.step = 'finished';
-    report.table = null;
-    report.etaSeconds = null;
-    report.finishedAt = new Date(this.#options.nowMs()).toISOString();
+    const finishedAt = new Date(this.#options.nowMs()).toISOString();
+    const over = { step: 'finished', table: null, etaSeconds: null, finishedAt } as const;
+    const report: ResyncReport = { ...run.report, ...over, state };
     await this.#store.note(report);
+    this.#proof = await this.#store.proof();
     this.#last = report;
     this.#active = null;
-    this.#proof = await this.#store.proof();
     const { differences, remaining, rowsCompared, bytes, problem } = report;
     this.#options.logger.info(
       { state, rowsCompared, differences, remaining, bytes, problem },

@@ -89,6 +89,7 @@ export class Capture {
     ]);
     const lsn = parseLsn(rows[0].lsn);
     if (this.#durable > lsn) return;
+    signal?.throwIfAborted();
     await new Promise<void>((resolve, reject) => {
       const waiter = { lsn, resolve };
       this.#waiters.push(waiter);
