@@ -1,6 +1,7 @@
 /** `npm run bench -- NAME`: each bench sets us beside a peer in one run on one machine. */
 import { Command, InvalidArgumentError } from 'commander';
 import { benchReconcile, type ReconcileResult } from './reconcile.ts';
+import { benchResync, type ResyncResult } from './resync.ts';
 
 export function buildCli(): Command {
   const program = new Command('bench').description(
@@ -16,6 +17,16 @@ export function buildCli(): Command {
     .action(async ({ changes, json }: { changes: number; json?: boolean }) => {
       const result = await benchReconcile(changes, (line) => process.stderr.write(`${line}\n`));
       process.stdout.write(json ? `${JSON.stringify(result)}\n` : table(result));
+    });
+  program
+    .command('resync')
+    .description('a large table in which few rows differ: what finding and repairing them takes and moves')
+    .option('--rows <n>', 'rows of the table', wholeNumber, 1_000_000)
+    .option('--differences <n>', 'rows that differ', wholeNumber, 1_000)
+    .option('--json', 'end with one line of JSON')
+    .action(async ({ rows, differences, json }: { rows: number; differences: number; json?: boolean }) => {
+      const result = await benchResync(rows, differences, (line) => process.stderr.write(`${line}\n`));
+      process.stdout.write(json ? `${JSON.stringify(result)}\n` : resyncTable(result));
     });
   return program;
 }
@@ -36,5 +47,19 @@ function table({ changes, ours, peer, ratio, target, met, wireRatio }: Reconcile
     row(peer.name, peer.seconds, peer.changesPerSecond, peer.rawBytesPerChange),
     `\nratio ${ratio.toFixed(2)} (target ${target.toFixed(1)}, ${met ? 'met' : 'not met'}); `,
     `on the wire ${wireRatio.toFixed(3)} of the raw pgoutput stream\n`,
+  ].join('');
+}
+
+function resyncTable(result: ResyncResult): string {
+  const { rows, differences, digestSeconds, seconds, wireBytes, limitBytes, differingBytes, copyBytes } =
+    result;
+  const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(2)} MB`;
+  return [
+    `\nresync, ${rows} rows, ${differences} differ\n`,
+    `one digest of the table   ${digestSeconds.toFixed(2)} s\n`,
+    `compared and repaired in  ${seconds.toFixed(2)} s\n`,
+    `moved over the cable      ${megabytes(wireBytes)} (limit ${megabytes(limitBytes)}, ${result.met ? 'met' : 'not met'})\n`,
+    `the rows that differed    ${megabytes(differingBytes)}\n`,
+    `a fresh copy              ${megabytes(copyBytes)} before compression\n`,
   ].join('');
 }

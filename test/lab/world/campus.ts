@@ -56,7 +56,8 @@ export function campusSkooly(world: World): ProcessSpec {
 export function appliance(world: World): ProcessSpec {
   const { ports, keys, layout } = world;
   const syncPassword = readSecret(keys.campusSyncPassword);
-  const env = {
+  // Read when it starts: whoever loaded another database has no password before its server was made.
+  const env = () => ({
     EDGE_CAMPUS: world.campus,
     EDGE_STATE_DIR: layout.edgeState,
     EDGE_DATABASE_URL: roleUrl(syncRole, syncPassword, ports.campusPostgres, world.database),
@@ -73,17 +74,17 @@ export function appliance(world: World): ProcessSpec {
     ...shortLinkTimes,
     EDGE_LINK_APP_CHECK: world.other === null ? 'on' : 'off',
     ...world.env.appliance,
-  };
+  });
   const command = {
     name: 'appliance',
     script: programs.edge,
     args: ['serve'],
     logFile: layout.log('appliance'),
-    env,
   };
+  const answers = () => isHealthy(`${httpUrl(ports.admin)}/healthz`);
   return {
     name: 'appliance',
-    launch: (onSpawn) => launchServer(command, () => isHealthy(`${httpUrl(ports.admin)}/healthz`), onSpawn),
+    launch: (onSpawn) => launchServer({ ...command, env: env() }, answers, onSpawn),
   };
 }
 
