@@ -34,19 +34,19 @@ function statement(pick: (n: number) => number): string {
   const desk = 1 + pick(8);
   switch (pick(10)) {
     case 0:
-      return `INSERT INTO room (id, campus, a, b) VALUES (${room}, 'mvan', ${pick(4)}, ${pick(4)}) ON CONFLICT DO NOTHING`;
+      return `INSERT INTO room (id, campus, a, b) VALUES (${room}, 'mvan', ${pick(3)}, ${pick(3)}) ON CONFLICT DO NOTHING`;
     case 1:
-      return `INSERT INTO room (id, campus, a, x) VALUES (${room}, 'mvan', ${pick(4)}, ${pick(9)}) ON CONFLICT DO NOTHING`;
+      return `INSERT INTO room (id, campus, a, x) VALUES (${room}, 'mvan', ${pick(3)}, ${pick(3)}) ON CONFLICT DO NOTHING`;
     case 2:
       return `DELETE FROM room WHERE id = ${room}`;
     case 3:
-      return `INSERT INTO desk (id, campus, room_id, w) VALUES (${desk}, 'mvan', ${room}, ${pick(4)}) ON CONFLICT DO NOTHING`;
+      return `INSERT INTO desk (id, campus, room_id, w) VALUES (${desk}, 'mvan', ${room}, ${pick(3)}) ON CONFLICT DO NOTHING`;
     case 4:
-      return `UPDATE desk SET ${['w', 'y'][pick(2)]} = ${pick(9)} WHERE id = ${desk}`;
+      return `UPDATE desk SET ${['w', 'y'][pick(2)]} = ${pick(3)} WHERE id = ${desk}`;
     case 5:
       return `DELETE FROM desk WHERE id = ${desk}`;
     default:
-      return `UPDATE room SET ${['a', 'b', 'x', 'x', 'z'][pick(5)]} = ${pick(9)} WHERE id = ${room}`;
+      return `UPDATE room SET ${['a', 'b', 'x', 'x', 'z'][pick(5)]} = ${pick(3)} WHERE id = ${room}`;
   }
 }
 
@@ -69,7 +69,12 @@ test.each(seeds)(
     for (let round = 0; round < rounds; round++) {
       const apart = round === boxFollowsFrom || pick(2) === 0;
       if (apart) await chain.disconnect();
-      if (round >= boxFollowsFrom) options.releaseKey = release.publicKey;
+      if (round === boxFollowsFrom) {
+        options.releaseKey = release.publicKey;
+        // By hand, so that the campus writes into the new columns before what was kept for them is followed.
+        const published = migrations.slice(0, migrations.length - pending.length);
+        for (const one of published) await applyMigration(chain.campusUrl, one, parseSyncMap(mapFile));
+      }
       for (let step = 10 + pick(30); step > 0; step--) {
         const side = pick(2) === 0 ? 'cloud' : 'campus';
         await chain[side].query(statement(pick)).catch(() => {});

@@ -58,6 +58,12 @@ const at = async (number: number) =>
   until(async () => (await chain.sync.status()).schema.number === number && (await kept()) === 0);
 const kept = async () => (await chain.sync.status()).schema.kept;
 
+/** Entries of the feed carry a stamp of this campus's log from its first push on. */
+async function haveStamp(): Promise<void> {
+  await chain.campus.query(`UPDATE pupil SET name = 'Fon-Ngwa' WHERE id = 3`);
+  await chain.settled();
+}
+
 async function expectEqual(...tables: string[]): Promise<void> {
   for (const table of tables) {
     const sql = `SELECT to_jsonb(t)::text AS row FROM ${table} t ORDER BY 1`;
@@ -100,6 +106,8 @@ describe('a box that is behind its cloud', () => {
     await chain.cloud.query(
       `INSERT INTO pupil VALUES (4, 'mvan', 'Tabe', 'green'), (5, 'mvan', 'Eto', 'red')`,
     );
+    await chain.settled();
+    expect(await kept()).toBe(4);
     await chain.cloud.query('DELETE FROM pupil WHERE id = 5');
     await chain.settled();
     expect(await kept()).toBe(3);
@@ -139,18 +147,37 @@ describe('a box that is behind its cloud', () => {
 
   test('does not put a kept value over what was written here since', async () => {
     await inCloud(addHouse);
+    await haveStamp();
     await chain.cloud.query(`UPDATE pupil SET house = 'red'`);
+    // Back to the default: what this campus writes over it is no conflict, and nothing would correct it.
+    await chain.cloud.query(`UPDATE pupil SET house = 'none' WHERE id = 2`);
     await chain.settled();
     await chain.disconnect();
     await onCampus(addHouse);
-    await chain.campus.query(`UPDATE pupil SET house = 'mine' WHERE id = 1`);
+    await chain.campus.query(`UPDATE pupil SET house = 'mine' WHERE id < 3`);
     await chain.connect();
     await chain.settled();
     await until(async () => (await kept()) === 0);
     await chain.settled();
     await expectEqual('pupil', 'sync.conflict');
     const { rows } = await chain.campus.query('SELECT house FROM pupil ORDER BY id');
-    expect(rows.map(({ house }) => house)).toEqual(['mine', 'red', 'red']);
+    expect(rows.map(({ house }) => house)).toEqual(['mine', 'mine', 'red']);
+  });
+
+  test('does not put what was kept for a row into another one that was made here under its key', async () => {
+    await inCloud(addHouse);
+    await haveStamp();
+    await chain.cloud.query(`UPDATE pupil SET house = 'red' WHERE id = 1`);
+    await chain.settled();
+    await chain.campus.query(`DELETE FROM pupil WHERE id = 1`);
+    await chain.campus.query(`INSERT INTO pupil VALUES (1, 'mvan', 'another')`);
+    await chain.settled();
+    await chain.cloud.query(`UPDATE pupil SET name = 'later' WHERE id = 2`);
+    await chain.settled();
+    await letItMigrate();
+    await at(1);
+    await chain.settled();
+    await expectEqual('pupil');
   });
 
   test('whose row lacks what the cloud demands has it parked, with the column in the sentence', async () => {
