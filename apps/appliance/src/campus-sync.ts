@@ -7,6 +7,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   Capture,
+  type CaptureSink,
   checkServer,
   isApplyOrigin,
   readSite,
@@ -136,7 +137,20 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
   const stamp = clock && ((committedAt: number) => clock.stamp(committedAt));
   const log = SyncLog.open(stateDir, isApplyOrigin(databaseUrl), { now, stamp });
   const catalog = await openCatalog(database, options.syncMap);
-  const capture = campusCapture(databaseUrl, catalog, log);
+  const capture = campusCapture(databaseUrl, catalog, {
+    append(transactions) {
+      log.append(transactions);
+      for (const table of new Set(transactions.flatMap(({ truncated = [] }) => truncated)))
+        void takeBack(table);
+    },
+  });
+  /** What a TRUNCATE took is not gone in the cloud, and comes back. */
+  const takeBack = (table: string) =>
+    resync
+      .start({ table, keys: null, mode: 'cloud-wins', throttleBytesPerSecond: null }, `TRUNCATE of ${table}`)
+      .catch((error) =>
+        logger.error({ err: error, table }, 'the rows of a truncated table did not come back'),
+      );
   const relay = new RelayClient(relayUrl, authorization, () => pull.state.feedSeq || null);
   const captured = (limit: AbortSignal) => capture.passed(database, limit);
   const seed = new Seed({ databaseUrl, catalog, relay, logger });
@@ -243,8 +257,7 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
     databaseUrl,
     database,
     log,
-    requestResync: (reason, mode) =>
-      resync.start({ table: null, keys: null, mode, throttleBytesPerSecond: null }, reason),
+    requestResync: (reason, mode) => resync.request(reason, mode),
     logger,
   });
   const settings = options.retention ?? defaultRetention;
@@ -379,11 +392,11 @@ async function schemaIsSettled(database: Pool, migrations: Migrations): Promise<
   if (!copied?.rowCount) await migrations.settled;
 }
 
-function campusCapture(databaseUrl: string, catalog: WatchedCatalog, log: SyncLog): Capture {
+function campusCapture(databaseUrl: string, catalog: WatchedCatalog, sink: CaptureSink): Capture {
   return new Capture({
     connectionString: databaseUrl,
     applicationName: 'skooly-edge capture',
-    sink: log,
+    sink,
     skipOrigin: isApplyOrigin(databaseUrl),
     table: (name) => {
       const table = catalog.current.tables.get(name);

@@ -4,7 +4,7 @@
  */
 import type { FeedEntry } from '@skooly-edge/sync-protocol';
 
-/** One commit of the campus takes up to this many changes of the feed; a single larger entry is still taken. */
+/** One commit of the campus takes up to this many changes of the feed; a single larger commit of the cloud is still taken. */
 const maxGroupChanges = 2_000;
 
 export class EntryOrder {
@@ -29,17 +29,19 @@ export class EntryOrder {
     if (entry.seq > this.#applied) this.#early.set(entry.seq, entry);
   }
 
-  /** The entries that can be applied next, in one commit; none while the next one is missing. */
+  /** The entries that can be applied next, in one commit; none while the next one, or the end of its commit, is missing. */
   nextGroup(): FeedEntry[] {
     const group: FeedEntry[] = [];
+    let whole = 0;
     let changes = 0;
-    for (let seq = this.#applied + 1; changes < maxGroupChanges; seq++) {
+    for (let seq = this.#applied + 1; changes < maxGroupChanges || whole < group.length; seq++) {
       const entry = this.#early.get(seq);
       if (!entry) break;
       group.push(entry);
       changes += 1 + entry.changes.length + entry.corrections.length;
+      if (!entry.more) whole = group.length;
     }
-    return group;
+    return group.slice(0, whole);
   }
 
   /** The group is applied. */

@@ -23,6 +23,7 @@ import {
 } from '@skooly-edge/sync-protocol';
 import type { CampusCommit, CampusStore } from './campus-store.ts';
 import { ParkedEntries, rowsOf } from './parked-entries.ts';
+import { joinParts } from './parts.ts';
 
 /** What the follower asks of the sync log. */
 export interface OwnLog {
@@ -140,7 +141,7 @@ export class Follower {
     await this.#parked.load(commit);
     if (await this.#applyLearned(commit, signal)) return 'learned';
     await commit.date(last.committedAt);
-    await this.#applyEntries(commit, await commit.keep(fresh), signal);
+    await this.#applyEntries(commit, await commit.keep(joinParts(fresh)), signal);
     await this.#retryParked(commit, signal);
     await commit.moveCursor(last);
     return { last, keptStamps: await commit.keptStamps() };

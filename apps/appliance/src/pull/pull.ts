@@ -226,13 +226,14 @@ function startOf(position: SyncPosition, cursor: StoredCursor): { handle?: strin
 }
 
 function toEntry(value: FeedColumns): FeedEntry {
-  const { changes, corrections } = JSON.parse(value.body) as Pick<FeedEntry, 'changes' | 'corrections'>;
+  const { changes, corrections, more } = JSON.parse(value.body) as FeedEntry;
   return {
     epoch: value.epoch,
     seq: Number(value.seq),
     stamp: { epoch: value.stamp_epoch, seq: Number(value.stamp_seq) },
     committedAt: Number(value.committed_at),
     lsn: Number(value.lsn),
+    ...(more && { more }),
     changes,
     corrections,
   };

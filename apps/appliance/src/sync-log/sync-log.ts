@@ -75,6 +75,8 @@ export class SyncLog implements CaptureSink {
   readonly #listeners = new Set<() => void>();
   #lsn: number;
   #lastSeq: number;
+  /** Parts logged of a transaction whose last part has not come yet. */
+  #openParts: number;
   #acknowledged: number;
   #pendingBytes: number;
   #full = false;
@@ -115,6 +117,7 @@ export class SyncLog implements CaptureSink {
     this.epoch = this.#meta('epoch') ?? this.#setMeta('epoch', newEpoch());
     this.#lsn = Number(this.#meta('lsn') ?? 0);
     this.#lastSeq = Number(this.#meta('lastSeq') ?? 0);
+    this.#openParts = Number(this.#meta('openParts') ?? 0);
     this.#acknowledged = Number(this.#meta('acknowledged') ?? 0);
     this.#pendingBytes = this.#bytesBetween(this.#acknowledged, this.#lastSeq);
   }
@@ -142,6 +145,10 @@ export class SyncLog implements CaptureSink {
   forgetPosition(): void {
     this.#setMeta('lsn', '0');
     this.#lsn = 0;
+    // The rest of a transaction that was being logged will not come: what came of it is all that there is.
+    if (this.#openParts > 0) this.appendOwn([], (this.#now() ?? 0) * 1000);
+    this.#openParts = 0;
+    this.#setMeta('openParts', '0');
   }
 
   /** Everything that committed before this WAL position is in the log. */
@@ -184,12 +191,12 @@ export class SyncLog implements CaptureSink {
   }
 
   #write(insert: () => void): void {
-    const before = [this.#lsn, this.#lastSeq, this.#pendingBytes] as const;
+    const before = [this.#lsn, this.#lastSeq, this.#pendingBytes, this.#openParts] as const;
     try {
       this.#database.transaction(insert)();
     } catch (error) {
       // What was rolled back on disk was never here: capture will bring it again.
-      [this.#lsn, this.#lastSeq, this.#pendingBytes] = before;
+      [this.#lsn, this.#lastSeq, this.#pendingBytes, this.#openParts] = before;
       const failure = asLogError(error);
       this.#full = failure instanceof LogError && failure.code === 'LOG_FULL';
       throw failure;
@@ -339,18 +346,39 @@ export class SyncLog implements CaptureSink {
   #insert(transactions: CapturedTransaction[]): void {
     for (const captured of transactions) {
       if (captured.endLsn <= this.#lsn) continue;
-      this.#lsn = captured.endLsn;
-      if (captured.changes.length === 0 || (captured.origin !== null && this.#isApply(captured.origin)))
+      const own = captured.origin === null || !this.#isApply(captured.origin);
+      if (captured.more) {
+        if (own) this.#insertPart(captured);
         continue;
-      const changes = captured.changes.map(
-        ({ whole: _whole, wholeBefore: _wholeBefore, ...change }) => change,
-      );
-      const { committedAt } = captured;
-      this.#insertOne({ seq: this.#lastSeq + 1, committedAt, ...this.#stamp?.(committedAt), changes });
-      this.#lastSeq++;
+      }
+      this.#lsn = captured.endLsn;
+      const empty = captured.changes.length === 0 && !captured.truncated && this.#openParts === 0;
+      if (empty || !own) continue;
+      this.#insertCaptured(captured);
+      this.#openParts = 0;
     }
     this.#setMeta('lsn', String(this.#lsn));
     this.#setMeta('lastSeq', String(this.#lastSeq));
+    this.#setMeta('openParts', String(this.#openParts));
+  }
+
+  /** The WAL position stays before the transaction until its last part: after a crash its first parts come again. */
+  #insertPart(captured: CapturedTransaction): void {
+    if ((captured.part ?? 0) < this.#openParts) return;
+    this.#insertCaptured(captured);
+    this.#openParts++;
+  }
+
+  #insertCaptured({ committedAt, changes, more, truncated }: CapturedTransaction): void {
+    this.#insertOne({
+      seq: this.#lastSeq + 1,
+      committedAt,
+      ...this.#stamp?.(committedAt),
+      ...(more && { more }),
+      ...(truncated && { truncated }),
+      changes: changes.map(({ whole: _whole, wholeBefore: _wholeBefore, ...change }) => change),
+    });
+    this.#lastSeq++;
   }
 
   #insertOne(transaction: Transaction): void {

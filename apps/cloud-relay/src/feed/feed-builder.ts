@@ -7,7 +7,9 @@
  */
 import {
   type AppliedMessage,
+  type AuthorMessage,
   appliedMessage,
+  authorMessage,
   type CapturedTransaction,
   type Change,
   type CorrectedMessage,
@@ -44,9 +46,20 @@ export interface FeedRow {
   seal: string;
 }
 
-/** What is to be written in one transaction. */
+/** A table was truncated in the cloud: the campuses keep their rows, and are told. */
+export interface Truncation {
+  epoch: string;
+  table: string;
+  lsn: Lsn;
+  committedAt: number;
+}
+
+/** What is to be written in one transaction, with further ones while `more`. */
 export interface FeedCommit {
   rows: FeedRow[];
+  truncations: Truncation[];
+  /** The commit that the last rows tell of goes on: nothing counts before its end. */
+  more: boolean;
   /** Followers that moved. */
   followers: Follower[];
   position: Lsn;
@@ -67,12 +80,21 @@ export interface FeedBuilderOptions {
 interface Body {
   changes: Change[];
   corrections: Correction[];
+  more?: boolean;
+}
+
+/** A commit of which a part has been read. */
+interface OpenCommit {
+  author: string | undefined;
+  told: ReadonlySet<string>;
+  moved: Set<string>;
 }
 
 export class FeedBuilder {
   readonly #options: FeedBuilderOptions;
   readonly #followers: Map<string, Follower & { toldSeq: number }>;
   #position: Lsn;
+  #open: OpenCommit | null = null;
 
   constructor(options: FeedBuilderOptions) {
     this.#options = options;
@@ -82,23 +104,29 @@ export class FeedBuilder {
     );
   }
 
-  /** @returns what the transactions make of the feed; null when there is nothing to write. Those known are passed over. */
+  /**
+   * @param transactions Whole ones, or one part.
+   * @returns what they make of the feed; null when there is nothing to write. Those known are passed over.
+   */
   build(transactions: readonly CapturedTransaction[]): FeedCommit | null {
     const rows: FeedRow[] = [];
-    const moved = new Set<string>();
-    let noteworthy = false;
+    const truncations: Truncation[] = [];
+    const moved = this.#open?.moved ?? new Set<string>();
+    let noteworthy = this.#open !== null;
     for (const transaction of transactions) {
       if (transaction.endLsn <= this.#position) continue;
       rows.push(...this.#entries(transaction, moved));
-      noteworthy ||= transaction.messages.length > 0;
+      truncations.push(...this.#truncations(transaction));
+      noteworthy ||= transaction.messages.length > 0 || transaction.truncated !== undefined;
     }
-    this.#position = Math.max(this.#position, transactions.at(-1)?.endLsn ?? 0);
-    if (rows.length === 0 && moved.size === 0 && !noteworthy) return null;
+    const more = transactions.at(-1)?.more === true;
+    if (!more) this.#position = Math.max(this.#position, transactions.at(-1)?.endLsn ?? 0);
+    if (rows.length === 0 && moved.size === 0 && !noteworthy && !more) return null;
     const followers = [...moved].map((campus) => {
       const { toldSeq: _toldSeq, ...follower } = this.#follower(campus);
       return follower;
     });
-    return { rows, followers, position: this.#position };
+    return { rows, truncations, more, followers, position: this.#position };
   }
 
   #entries(transaction: CapturedTransaction, moved: Set<string>): FeedRow[] {
@@ -109,8 +137,7 @@ export class FeedBuilder {
       return body;
     };
     const applied = this.#readMessages(transaction, moved, bodyFor);
-    const { origin } = transaction;
-    const author = origin !== null && this.#options.isApply(origin) ? applied?.campus : undefined;
+    const author = authorOf(transaction, this.#options) ?? this.#open?.author;
     for (const captured of transaction.changes) {
       const rule = this.#options.catalog.current.tables.get(captured.table)?.rule;
       if (!rule) continue;
@@ -122,7 +149,32 @@ export class FeedBuilder {
       if (applied.corrections.length > 0 || this.#owesStamp(applied.campus))
         bodyFor(applied.campus).corrections.push(...applied.corrections);
     }
+    this.#keepOpen(transaction, author, bodies, moved, bodyFor);
     return [...bodies].map(([campus, body]) => this.#feedRow(campus, transaction, body, moved));
+  }
+
+  /** Whoever was told a part is told the end, and whose changes they are is said in the first part only. */
+  #keepOpen(
+    { more = false }: CapturedTransaction,
+    author: string | undefined,
+    bodies: Map<string, Body>,
+    moved: Set<string>,
+    bodyFor: (campus: string) => Body,
+  ): void {
+    const told = new Set([...(this.#open?.told ?? []), ...bodies.keys()]);
+    if (more) {
+      for (const body of bodies.values()) body.more = true;
+      this.#open = { author, told, moved };
+    } else {
+      for (const campus of this.#open?.told ?? []) bodyFor(campus);
+      this.#open = null;
+    }
+  }
+
+  #truncations({ truncated = [], endLsn: lsn, committedAt, origin }: CapturedTransaction): Truncation[] {
+    const { epoch, isApply } = this.#options;
+    if (origin !== null && isApply(origin)) return [];
+    return truncated.map((table) => ({ epoch, table, lsn, committedAt }));
   }
 
   /** Enrolments, stamps and corrections, in the order of the WAL. */
@@ -193,4 +245,14 @@ export class FeedBuilder {
     if (!follower) throw new Error(`${campus} has no feed`);
     return follower;
   }
+}
+
+/** The campus whose pushed changes these are: it has them. */
+function authorOf(
+  { origin, messages }: CapturedTransaction,
+  { isApply }: Pick<FeedBuilderOptions, 'isApply'>,
+): string | undefined {
+  if (origin === null || !isApply(origin)) return undefined;
+  const message = messages.find(({ prefix }) => prefix === authorMessage);
+  return message && (JSON.parse(message.content) as AuthorMessage).campus;
 }

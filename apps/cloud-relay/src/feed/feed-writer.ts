@@ -19,7 +19,7 @@ import type { Logger } from 'pino';
 import { ensureEpoch } from '../restore/epoch.ts';
 import type { FeedSeal } from '../restore/feed-seal.ts';
 import { FeedBuilder } from './feed-builder.ts';
-import { readFeedState, writeFeed } from './feed-store.ts';
+import { FeedStore, readFeedState } from './feed-store.ts';
 
 /** Advisory lock of the elected feed writer: "edge" in ASCII, and 1. */
 const writerLock = [0x65646765, 1];
@@ -83,13 +83,16 @@ export class FeedWriter {
         epoch,
         seal: (entry) => seal.seal(entry),
       });
+      const store = new FeedStore(client);
       const capture = new Capture({
         connectionString: databaseUrl,
         applicationName: 'skooly-relay capture',
         sink: {
           async append(transactions) {
-            const commit = builder.build(transactions);
-            if (commit) await writeFeed(client, commit);
+            for (const run of runs(transactions)) {
+              const commit = builder.build(run);
+              if (commit) await store.write(commit);
+            }
             onCommits(transactions);
           },
         },
@@ -107,6 +110,20 @@ function captureTable(catalog: Catalog, name: string) {
   const table = catalog.tables.get(name);
   if (!table) throw new Error(`the publication has ${name}, which the sync map does not name`);
   return { keyColumns: table.keyColumns, by: table.rule.by };
+}
+
+/** Whole transactions together; a part of one, and its end, by itself. */
+function* runs(transactions: CapturedTransaction[]): Generator<CapturedTransaction[]> {
+  let run: CapturedTransaction[] = [];
+  for (const transaction of transactions) {
+    if (transaction.part === undefined) run.push(transaction);
+    else {
+      if (run.length > 0) yield run;
+      run = [];
+      yield [transaction];
+    }
+  }
+  if (run.length > 0) yield run;
 }
 
 async function tryLock(client: Client): Promise<boolean> {

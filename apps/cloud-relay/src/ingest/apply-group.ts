@@ -15,11 +15,19 @@ import {
 import type { RowHistory } from './cloud-store.ts';
 import type { DatedTransaction } from './dated.ts';
 import type { Outcome } from './outcome.ts';
-import { authorise, checkColumns, RefusedError } from './refusal.ts';
+import { authorise, checkColumns, RefusedError, refuseTruncate } from './refusal.ts';
 
-/** @throws RefusedError, BrokenReferenceError, RowsMovedError, or Postgres's error: then nothing of the group counts. */
-export async function applyGroup(outcome: Outcome, transactions: readonly DatedTransaction[]): Promise<void> {
+/**
+ * @param references When foreign keys are looked at: now, or by the caller when more has been applied.
+ * @throws RefusedError, BrokenReferenceError, RowsMovedError, or Postgres's error: then nothing of the group counts.
+ */
+export async function applyGroup(
+  outcome: Outcome,
+  transactions: readonly DatedTransaction[],
+  references: 'now' | 'later' = 'now',
+): Promise<void> {
   const { campus, commit, trusted = false } = outcome.context;
+  for (const transaction of transactions) refuseTruncate(transaction);
   const changes = transactions.flatMap((transaction) => transaction.changes);
   for (const change of changes) {
     if (!commit.catalog.tables.has(change.table)) {
@@ -42,7 +50,7 @@ export async function applyGroup(outcome: Outcome, transactions: readonly DatedT
       }
     }
   }
-  await images.flush();
+  await images.flush(references);
 }
 
 async function mergeChange(

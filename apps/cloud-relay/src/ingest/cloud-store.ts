@@ -20,6 +20,7 @@ export interface CloudCommit {
   readonly rows: RowStore;
   readonly parked: ParkedStore;
   readonly salvage: SalvageStore;
+  readonly parts: PartStore;
   /** The last transaction of this log that is applied here (0: none), locked until the commit. */
   lockCursor(campus: string, epoch: string): Promise<number>;
   moveCursor(campus: string, epoch: string, seq: number): Promise<void>;
@@ -66,6 +67,15 @@ export interface ParkedStore {
   epochs(campus: string): Promise<string[]>;
   /** Identities of rows that a campus's parked transactions touch → the kind of refusal that they wait for. */
   waitingRows(campus: string): Promise<Map<string, RefusalKind>>;
+}
+
+/** Parts of the one transaction of a log whose last part has not come. */
+export interface PartStore {
+  open(campus: string, epoch: string): Promise<boolean>;
+  add(campus: string, epoch: string, part: DatedTransaction): Promise<void>;
+  /** The part that follows `seq`; null when there is none. */
+  after(campus: string, epoch: string, seq: number): Promise<DatedTransaction | null>;
+  clear(campus: string, epoch: string): Promise<void>;
 }
 
 /** What campuses have given back since the cloud was restored. */

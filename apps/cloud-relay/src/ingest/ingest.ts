@@ -8,14 +8,18 @@
  * and delays nothing else. It does not promise that a batch that was not answered was not applied: the sender asks for
  * the cursor.
  */
-import { type AppliedMessage, appliedMessage, type Batch } from '@skooly-edge/sync-protocol';
+import {
+  type AppliedMessage,
+  type AuthorMessage,
+  appliedMessage,
+  authorMessage,
+  type Batch,
+} from '@skooly-edge/sync-protocol';
 import { RelayError } from '../errors.ts';
-import { applyGroup } from './apply-group.ts';
+import { applyRuns } from './apply-parts.ts';
 import type { CloudCommit, CloudStore } from './cloud-store.ts';
-import { type DatedTransaction, dated } from './dated.ts';
+import { dated } from './dated.ts';
 import { Outcome } from './outcome.ts';
-import { park } from './park.ts';
-import { type RefusalKind, refusalOf, rowsOf, touchesAny } from './refusal.ts';
 
 export interface Cursor {
   epoch: string;
@@ -66,65 +70,18 @@ export class Ingest {
     }
     await commit.date(last.time.at);
     const outcome = new Outcome({ campus, epoch, commit, now });
-    await applyAll(outcome, fresh, await commit.parked.waitingRows(campus));
+    await commit.emit(authorMessage, { campus } satisfies AuthorMessage);
+    const applied = await applyRuns(outcome, fresh, await commit.parked.waitingRows(campus));
     const corrections = await outcome.write();
-    await commit.emit(appliedMessage, { campus, epoch, seq: last.seq, corrections } satisfies AppliedMessage);
+    if (applied !== null)
+      await commit.emit(appliedMessage, {
+        campus,
+        epoch,
+        seq: applied,
+        corrections,
+      } satisfies AppliedMessage);
     await commit.moveCursor(campus, epoch, last.seq);
     const parked = await commit.parked.count(campus);
     return { cursor: { epoch, seq: last.seq }, conflicts: outcome.conflicts, parked };
   }
-}
-
-/**
- * Applies or parks every one of the transactions, in order.
- *
- * @param waiting Rows of parked transactions: what touches them waits too. Grows with what is parked here.
- */
-export async function applyAll(
-  outcome: Outcome,
-  transactions: readonly DatedTransaction[],
-  waiting: Map<string, RefusalKind>,
-): Promise<void> {
-  for (let next = 0; next < transactions.length; ) {
-    const stop = transactions.findIndex((transaction, i) => i >= next && touchesAny(transaction, waiting));
-    const end = stop === -1 ? transactions.length : stop;
-    if (end > next) await applyOrSplit(outcome, transactions.slice(next, end), waiting);
-    next = end;
-    const blocked = transactions[end];
-    const kind = blocked && touchesAny(blocked, waiting);
-    if (!blocked || !kind) continue;
-    await parkOne(outcome, blocked, { kind, detail: 'It waits for an earlier transaction.' }, waiting);
-    next++;
-  }
-}
-
-async function applyOrSplit(
-  outcome: Outcome,
-  transactions: readonly DatedTransaction[],
-  waiting: Map<string, RefusalKind>,
-): Promise<void> {
-  const { commit } = outcome.context;
-  try {
-    const own = new Outcome(outcome.context);
-    await commit.rows.attempt(() => applyGroup(own, transactions));
-    outcome.add(own);
-  } catch (error) {
-    const refusal = refusalOf(error);
-    if (!refusal) throw error;
-    const [only] = transactions;
-    if (only && transactions.length === 1) return parkOne(outcome, only, refusal, waiting);
-    const middle = Math.ceil(transactions.length / 2);
-    await applyAll(outcome, transactions.slice(0, middle), waiting);
-    await applyAll(outcome, transactions.slice(middle), waiting);
-  }
-}
-
-async function parkOne(
-  outcome: Outcome,
-  transaction: DatedTransaction,
-  refusal: Parameters<typeof park>[2],
-  waiting: Map<string, RefusalKind>,
-): Promise<void> {
-  await park(outcome, transaction, refusal);
-  for (const row of rowsOf(transaction)) waiting.set(row, refusal.kind);
 }

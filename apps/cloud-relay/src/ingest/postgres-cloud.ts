@@ -17,7 +17,7 @@ import {
 import { Pool, type PoolClient } from 'pg';
 import { waitForFeed } from '../feed/feed-position.ts';
 import { postgresSalvage } from '../restore/postgres-salvage.ts';
-import type { CloudCommit, CloudStore, ParkedStore, ParkedTransaction } from './cloud-store.ts';
+import type { CloudCommit, CloudStore, ParkedStore, ParkedTransaction, PartStore } from './cloud-store.ts';
 import { datedBody } from './dated.ts';
 import { PostgresHistory } from './postgres-history.ts';
 import type { RefusalKind } from './refusal.ts';
@@ -108,6 +108,7 @@ export class PostgresCloud implements CloudStore {
       rows: postgresRows(client, catalog),
       parked: postgresParked(client),
       salvage: postgresSalvage(client),
+      parts: postgresParts(client),
       lockCursor: (campus, epoch) => lockCursor(client, campus, epoch),
       async moveCursor(campus, epoch, seq) {
         await client.query(
@@ -134,6 +135,37 @@ async function lockCursor(client: PoolClient, campus: string, epoch: string): Pr
     [campus, epoch],
   );
   return Number(rows[0]?.seq ?? 0);
+}
+
+/** In `sync.part`, until the last part comes. */
+function postgresParts(client: Pick<PoolClient, 'query'>): PartStore {
+  return {
+    async open(campus, epoch) {
+      const found = await client.query('SELECT FROM sync.part WHERE campus = $1 AND epoch = $2 LIMIT 1', [
+        campus,
+        epoch,
+      ]);
+      return found.rowCount === 1;
+    },
+    async add(campus, epoch, part) {
+      await client.query('INSERT INTO sync.part (campus, epoch, seq, body) VALUES ($1, $2, $3, $4)', [
+        campus,
+        epoch,
+        part.seq,
+        JSON.stringify(part),
+      ]);
+    },
+    async after(campus, epoch, seq) {
+      const { rows } = await client.query<{ body: string }>(
+        'SELECT body FROM sync.part WHERE campus = $1 AND epoch = $2 AND seq > $3 ORDER BY seq LIMIT 1',
+        [campus, epoch, seq],
+      );
+      return rows[0] ? datedBody(rows[0].body) : null;
+    },
+    async clear(campus, epoch) {
+      await client.query('DELETE FROM sync.part WHERE campus = $1 AND epoch = $2', [campus, epoch]);
+    },
+  };
 }
 
 /** Parked transactions in `sync.parked`, and the rows that they touch in `sync.parked_row`. */

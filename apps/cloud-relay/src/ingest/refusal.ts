@@ -82,6 +82,18 @@ export function checkColumns(table: Table, change: Change): void {
   }
 }
 
+/** @throws RefusedError for a transaction that truncated a table: which rows that took, no change tells. */
+export function refuseTruncate({ truncated }: Transaction): void {
+  const table = truncated?.[0];
+  if (table === undefined) return;
+  const change: Change = { table, key: {}, op: 'delete', before: {}, after: null };
+  throw new RefusedError(
+    'forbidden',
+    `TRUNCATE of ${truncated?.join(', ')} is not replicated: the rows come back. Use DELETE to remove rows on both sides.`,
+    change,
+  );
+}
+
 /** Both the row as it stands and the row as it would become must belong to the campus. */
 function checkScope(campus: string, scope: string | null, change: Change, current: Row | null): void {
   if (scope === null) return;

@@ -9,9 +9,9 @@
  */
 import { type Change, type CorrectedMessage, correctedMessage } from '@skooly-edge/sync-protocol';
 import { RelayError } from '../errors.ts';
+import { applyAll } from '../ingest/apply-all.ts';
 import type { CloudCommit, CloudStore } from '../ingest/cloud-store.ts';
 import type { DatedTransaction } from '../ingest/dated.ts';
-import { applyAll } from '../ingest/ingest.ts';
 import { Outcome } from '../ingest/outcome.ts';
 import type { FeedSeal, SealedEntry } from './feed-seal.ts';
 

@@ -64,6 +64,8 @@ const TransactionLine = Compile(
     committedAt: Microseconds,
     boot: Type.Optional(BootName),
     mono: Type.Optional(Microseconds),
+    more: Type.Optional(Type.Boolean()),
+    truncated: Type.Optional(Type.Array(Type.String({ minLength: 3, maxLength: 130 }))),
     changes: Type.Array(ChangeShape),
   }),
 );

@@ -7,6 +7,12 @@ import type { Correction } from '../transaction/transaction.ts';
 /** A campus was enrolled: every later commit is in its feed, none before. Content: `{campus}`. */
 export const enrolledMessage = 'skooly_edge.enrolled';
 
+/**
+ * The first thing in a commit that applies what a campus has pushed: whose changes follow. A commit that is large is read in
+ * parts, and what it applied is said at its end. Content: AuthorMessage.
+ */
+export const authorMessage = 'skooly_edge.author';
+
 /** What a commit of the cloud applied of a campus's log, and what the campus has to be told. Content: AppliedMessage. */
 export const appliedMessage = 'skooly_edge.applied';
 
@@ -15,6 +21,10 @@ export const correctedMessage = 'skooly_edge.corrected';
 
 /** Changes nothing; whoever commits it waits until capture has passed it. No content. */
 export const markMessage = 'skooly_edge.mark';
+
+export interface AuthorMessage {
+  campus: string;
+}
 
 export interface AppliedMessage {
   campus: string;

@@ -37,6 +37,10 @@ export interface Transaction {
   boot?: string;
   /** Microseconds of that boot's monotonic clock at the commit. */
   mono?: number;
+  /** A part: the transaction goes on with the next seq. What it changes counts with its last part, and with all of them. */
+  more?: boolean;
+  /** Tables that were truncated in it. TRUNCATE is never replicated: such a transaction is parked. */
+  truncated?: string[];
   changes: Change[];
 }
 
@@ -67,6 +71,8 @@ export interface FeedEntry {
   committedAt: number;
   /** Where the commit ends in the cloud's WAL: its name within the cloud's epoch, the same in every campus's feed. */
   lsn: number;
+  /** A part: the commit goes on in the next entry. Applied with its last part, all of them or none. */
+  more?: boolean;
   changes: Change[];
   corrections: Correction[];
 }

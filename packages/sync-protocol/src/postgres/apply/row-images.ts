@@ -92,15 +92,16 @@ export class RowImages {
   /**
    * Writes the difference.
    *
+   * @param references Whether foreign keys are checked now, or later by the caller.
    * @throws RowsMovedError, BrokenReferenceError, or Postgres's own error for a unique key, a check or a bad value.
    */
-  async flush(): Promise<void> {
+  async flush(references: 'now' | 'later' = 'now'): Promise<void> {
     const changed = [...this.#images.values()].filter((image) => image.current !== image.stored);
     const groups = groupByTable(changed);
     for (const [table, images] of groups) await this.#delete(table, images);
     for (const [table, images] of groups) await this.#updateOrReplace(table, images);
     for (const [table, images] of groups) await this.#insert(table, images);
-    await this.#checkReferences(changed);
+    if (references === 'now') await this.#checkReferences(changed);
     for (const image of changed) image.stored = image.current;
   }
 

@@ -2,15 +2,20 @@
  * Puts decoded messages together into committed transactions, in commit order.
  *
  * A change of a primary key becomes a delete and an insert, so that every change speaks of one row. An update that
- * changed nothing is left out.
+ * changed nothing is left out. A transaction that outgrows a part is handed on part by part, always cut in the same places,
+ * so that one that is read again is recognised.
  */
 import { type Change, keyOf, type Row } from '../../transaction/transaction.ts';
 import type { Lsn, Message, Relation } from './pgoutput.ts';
 
 /** A transaction as one site's WAL has it, before it is given a seq. */
 export interface CapturedTransaction {
-  /** Where its commit ends: every later transaction ends further on. */
+  /** Where its commit ends: every later transaction ends further on. For a part that is not the last, within the commit. */
   endLsn: Lsn;
+  /** Which part of its transaction this is, from 0; left out for a transaction that is whole. */
+  part?: number;
+  /** Further parts follow. */
+  more?: boolean;
   /** Microseconds since 1970-01-01 UTC. */
   committedAt: number;
   /** The replication origin it was written under; null for the school's own writes. */
@@ -19,6 +24,8 @@ export interface CapturedTransaction {
   changes: CapturedChange[];
   /** Logical messages emitted inside the transaction. */
   messages: { prefix: string; content: string }[];
+  /** Tables that were truncated in it: no row tells. */
+  truncated?: string[];
 }
 
 export interface CapturedChange extends Change {
@@ -39,19 +46,29 @@ export interface AssemblerOptions {
   table(name: string): CaptureTable;
   /** Origins whose rows nobody reads: their changes are not even put together. */
   skipOrigin(name: string): boolean;
+  /** A part ends with the change that reaches one of these. */
+  maxPartChanges?: number;
+  maxPartBytes?: number;
 }
+
+const defaultPartChanges = 5_000;
+const defaultPartBytes = 8 * 1024 * 1024;
 
 export class Assembler {
   readonly #options: AssemblerOptions;
   #open: CapturedTransaction | null = null;
   #skipping = false;
+  #bytes = 0;
 
   constructor(options: AssemblerOptions) {
     this.#options = options;
   }
 
-  /** @returns the transaction that this message commits, or null while none is complete. */
-  add(message: Message): CapturedTransaction | null {
+  /**
+   * @param size Of the message, in bytes.
+   * @returns the transaction, or the part of one, that this message completes; null while none is complete.
+   */
+  add(message: Message, size = 0): CapturedTransaction | null {
     switch (message.tag) {
       case 'begin':
         this.#open = {
@@ -62,6 +79,7 @@ export class Assembler {
           messages: [],
         };
         this.#skipping = false;
+        this.#bytes = 0;
         return null;
       case 'commit':
         return this.#commit(message.endLsn);
@@ -76,7 +94,12 @@ export class Assembler {
       case 'insert':
       case 'update':
       case 'delete':
-        if (!this.#skipping) this.#change(message);
+        if (this.#skipping) return null;
+        this.#change(message);
+        this.#bytes += size;
+        return this.#partIsFull() ? this.#cut() : null;
+      case 'truncate':
+        if (!this.#skipping) this.#transaction().truncated = message.relations.map(({ table }) => table);
         return null;
       default:
         return null;
@@ -86,6 +109,20 @@ export class Assembler {
   #transaction(): CapturedTransaction {
     if (!this.#open) throw new Error('a change arrived outside a transaction');
     return this.#open;
+  }
+
+  #partIsFull(): boolean {
+    const { maxPartChanges = defaultPartChanges, maxPartBytes = defaultPartBytes } = this.#options;
+    return this.#transaction().changes.length >= maxPartChanges || this.#bytes >= maxPartBytes;
+  }
+
+  #cut(): CapturedTransaction {
+    const whole = this.#transaction();
+    const { part = 0 } = whole;
+    this.#open = { ...whole, part: part + 1, changes: [], messages: [] };
+    this.#bytes = 0;
+    // The commit before may end where the record of this commit begins.
+    return { ...whole, endLsn: whole.endLsn + 1, part, more: true };
   }
 
   #commit(endLsn: Lsn): CapturedTransaction {

@@ -187,9 +187,9 @@ class CaptureSession {
     try {
       if (message.tag === 'undecodable') throw message.error;
       if (message.tag === 'begin') this.#inTransaction = true;
-      const transaction = this.#assembler.add(message);
+      const transaction = this.#assembler.add(message, message.size);
       if (!transaction) return;
-      this.#inTransaction = false;
+      this.#inTransaction = transaction.more === true;
       this.#batch.push(transaction);
       this.#batchChanges += transaction.changes.length;
     } catch (error) {
@@ -228,7 +228,8 @@ class CaptureSession {
         this.#fail(error);
         return;
       }
-      const last = batch.at(-1);
+      // Of a transaction in parts nothing is confirmed before its last: Postgres would not send the rest again.
+      const last = batch.findLast((transaction) => !transaction.more);
       if (last) this.#confirm(last.endLsn);
     }
   }
@@ -258,7 +259,7 @@ class CaptureSession {
   }
 }
 
-type Received = Message | { tag: 'undecodable'; error: unknown };
+type Received = (Message | { tag: 'undecodable'; error: unknown }) & { size: number };
 
 /** The service's idea of a plugin; decodes with every value kept as text. */
 class TextPlugin {
@@ -277,9 +278,9 @@ class TextPlugin {
   parse(buffer: Buffer): Received {
     this.received++;
     try {
-      return this.#decoder.decode(buffer);
+      return Object.assign(this.#decoder.decode(buffer), { size: buffer.length });
     } catch (error) {
-      return { tag: 'undecodable', error };
+      return { tag: 'undecodable', error, size: buffer.length };
     }
   }
 }

@@ -101,9 +101,13 @@ async function prepareRole(client: ClientBase, database: string, password: strin
 
 async function preparePublication(client: ClientBase): Promise<void> {
   const { rowCount } = await client.query('SELECT FROM pg_publication WHERE pubname = $1', [publicationName]);
-  if (rowCount === 0) {
-    await client.query(`CREATE PUBLICATION ${publicationName} WITH (publish = 'insert, update, delete')`);
-  }
+  // TRUNCATE is published to be noticed, never to be replicated.
+  const options = "(publish = 'insert, update, delete, truncate')";
+  await client.query(
+    rowCount === 0
+      ? `CREATE PUBLICATION ${publicationName} WITH ${options}`
+      : `ALTER PUBLICATION ${publicationName} SET ${options}`,
+  );
 }
 
 async function prepareOrigins(client: ClientBase, database: string): Promise<void> {

@@ -1,8 +1,8 @@
-/** What a campus keeps of its resyncs: the one under way, so that it goes on after a crash, and what the last ones found. */
+/** What a campus keeps of its resyncs: the one under way, so that it goes on after a crash, those that wait, and what the last ones found. */
 export const resyncSchema = `
 CREATE TABLE IF NOT EXISTS sync.resync (
   id uuid PRIMARY KEY,
-  state text NOT NULL CHECK (state IN ('running', 'done', 'cancelled', 'failed')),
+  state text NOT NULL CHECK (state IN ('queued', 'running', 'done', 'cancelled', 'failed')),
   request jsonb NOT NULL,
   report jsonb NOT NULL,
   tables_done text[] NOT NULL DEFAULT '{}',

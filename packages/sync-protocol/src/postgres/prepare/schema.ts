@@ -88,6 +88,14 @@ CREATE TABLE IF NOT EXISTS sync.parked_row (
   PRIMARY KEY (campus, row_id, epoch, seq)
 );
 
+-- Parts of transactions whose last part has not come.
+CREATE TABLE IF NOT EXISTS sync.part (
+  campus text NOT NULL,
+  epoch text NOT NULL,
+  seq bigint NOT NULL,
+  body text NOT NULL,
+  PRIMARY KEY (campus, epoch, seq)
+);
 -- Parked transactions that a person has let go.
 CREATE TABLE IF NOT EXISTS sync.dropped (
   LIKE sync.parked INCLUDING INDEXES,
