@@ -156,6 +156,18 @@ describe('status', () => {
     expect(shown({ trusted: false, offsetMs: null })).toContain('Clock       not compared with the cloud');
   });
 
+  test('what the last comparison found is said: equal, repaired, or still different', () => {
+    const screen = (sync: Partial<Status['sync']>) =>
+      statusScreen({ ...exampleStatus, sync: { ...exampleStatus.sync, ...sync } }, { nowMs, colour: false });
+    expect(screen({})).toContain('Compared    7 h 49 min ago, every row equal in the cloud');
+    const proof = { at: '2026-03-02T09:29:02.000Z', equal: false, tables: 13, differences: 4, remaining: 0 };
+    expect(screen({ proof })).toContain('Compared    1 min ago, 4 rows differed and were repaired');
+    expect(screen({ proof: { ...proof, remaining: 1 } })).toContain(
+      '1 row still differ: `skooly-edge resync --plan`',
+    );
+    expect(screen({ proof: null })).not.toContain('Compared');
+  });
+
   test('a box that does not read local changes says why, and only then', () => {
     const captureProblem = 'Postgres has no usable replication slot.';
     const sync = { ...exampleStatus.sync, captureProblem };

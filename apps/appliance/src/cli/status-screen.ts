@@ -1,6 +1,7 @@
 /** The status of the box on one screen. Pure: the status and the time go in, lines come out. */
 import { styleText } from 'node:util';
 import type { Status } from '../admin/status.ts';
+import { reportLine } from '../resync/resync-screen.ts';
 import { ago, bytes, count, duration, moment } from './words.ts';
 
 interface Face {
@@ -39,6 +40,7 @@ export function statusScreen(status: Status, { nowMs, colour }: ScreenOptions): 
     ],
     ['To decide', decisions(status, paint)],
     ...seeding(status),
+    ...proof(status, nowMs, paint),
     ['Schema', schema(status, paint)],
     ...capture(status, paint),
     ...room(status, paint),
@@ -94,6 +96,18 @@ function seeding({ sync }: Status): [string, string][] {
     return [['First data', text]];
   }
   return sync.ready ? [] : [['First data', 'not here yet: this box cannot serve without the cloud']];
+}
+
+/** How it stands with the equality of both sides; nothing before the first proof. */
+function proof({ sync }: Status, nowMs: number, paint: Paint): [string, string][] {
+  const lines: [string, string][] = [];
+  if (sync.resync) lines.push(['Resync', reportLine(sync.resync)]);
+  if (sync.proof === null) return lines;
+  const { at, equal, remaining, differences } = sync.proof;
+  const repaired = `${count(differences, 'row')} differed and were repaired`;
+  const left = `${count(remaining, 'row')} still differ: \`skooly-edge resync --plan\` shows where`;
+  const found = equal ? 'every row equal in the cloud' : remaining === 0 ? repaired : paint('yellow', left);
+  return [...lines, ['Compared', `${ago(at, nowMs)}, ${found}`]];
 }
 
 function schema({ sync: { schema: at } }: Status, paint: Paint): string {

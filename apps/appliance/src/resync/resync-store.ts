@@ -8,6 +8,8 @@ import type { Proof, ResyncReport, ResyncRequest } from './report.ts';
 /** Reports of runs that are over, kept for whoever asks what happened. */
 const maxKeptRuns = 100;
 
+const ended = "state NOT IN ('queued', 'running')";
+
 export interface StoredRun {
   request: ResyncRequest;
   report: ResyncReport;
@@ -43,13 +45,13 @@ export class ResyncStore {
 
   /** The last one that ended. */
   async last(): Promise<StoredRun | null> {
-    return this.#one("WHERE state <> 'running' ORDER BY started_at DESC LIMIT 1");
+    return this.#one(`WHERE ${ended} ORDER BY finished_at DESC LIMIT 1`);
   }
 
   /** The last comparison of everything that came to its end. */
   async proof(): Promise<Proof | null> {
     const run = await this.#one(
-      "WHERE state = 'done' AND request ->> 'table' IS NULL ORDER BY started_at DESC LIMIT 1",
+      "WHERE state = 'done' AND request ->> 'table' IS NULL ORDER BY finished_at DESC LIMIT 1",
     );
     if (!run) return null;
     const { finishedAt, startedAt, differences, remaining, tables } = run.report;
@@ -62,10 +64,24 @@ export class ResyncStore {
     };
   }
 
-  async begin({ request, report }: StoredRun): Promise<void> {
+  /** The next one of those that wait; null when none does. */
+  async promote(): Promise<StoredRun | null> {
     await this.#pool.query(
-      `INSERT INTO sync.resync (id, state, request, report, started_at) VALUES ($1, 'running', $2, $3, $4)`,
-      [report.id, JSON.stringify(request), JSON.stringify(report), report.startedAt],
+      `UPDATE sync.resync SET state = 'running' WHERE id =
+         (SELECT id FROM sync.resync WHERE state = 'queued' ORDER BY started_at LIMIT 1)`,
+    );
+    return this.running();
+  }
+
+  /** One that waits and is asked for in just this way. */
+  async queued(request: ResyncRequest): Promise<StoredRun | null> {
+    return this.#one("WHERE state = 'queued' AND request = $1 LIMIT 1", [JSON.stringify(request)]);
+  }
+
+  async begin({ request, report }: StoredRun, state: 'running' | 'queued'): Promise<void> {
+    await this.#pool.query(
+      'INSERT INTO sync.resync (id, state, request, report, started_at) VALUES ($1, $2, $3, $4, $5)',
+      [report.id, state, JSON.stringify(request), JSON.stringify(report), report.startedAt],
     );
   }
 
@@ -165,9 +181,10 @@ export class ResyncStore {
     }));
   }
 
-  async #one(condition: string): Promise<StoredRun | null> {
+  async #one(condition: string, values: unknown[] = []): Promise<StoredRun | null> {
     const { rows } = await this.#pool.query<Record<string, string>>(
       `SELECT request, report, to_json(tables_done) AS tables_done FROM sync.resync ${condition}`,
+      values,
     );
     const row = rows[0];
     if (!row) return null;
@@ -181,8 +198,8 @@ export class ResyncStore {
   async #prune(id: string): Promise<void> {
     await this.#pool.query('DELETE FROM sync.resync_row WHERE resync = $1', [id]);
     await this.#pool.query(
-      `DELETE FROM sync.resync WHERE state <> 'running' AND id NOT IN
-         (SELECT id FROM sync.resync WHERE state <> 'running' ORDER BY started_at DESC LIMIT ${maxKeptRuns})`,
+      `DELETE FROM sync.resync WHERE ${ended} AND id NOT IN
+         (SELECT id FROM sync.resync WHERE ${ended} ORDER BY finished_at DESC LIMIT ${maxKeptRuns})`,
     );
   }
 }

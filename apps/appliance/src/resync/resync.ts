@@ -110,9 +110,19 @@ export class Resync {
     return this.#beginning;
   }
 
-  /** The box itself has reason to doubt that it is equal: everything is compared, by the policies, as soon as it can be. */
-  async request(reason: string): Promise<ResyncReport> {
-    return this.start({ table: null, keys: null, mode: 'policy', throttleBytesPerSecond: null }, reason);
+  /**
+   * The box itself has reason to doubt that it is equal: everything is compared as soon as it can be. A run that has begun
+   * to compare may have passed what is doubted, so this one waits its turn, also through a crash. May be called before the
+   * first copy is complete.
+   */
+  async request(reason: string, mode: ResyncMode = 'policy'): Promise<ResyncReport> {
+    const request = { table: null, keys: null, mode, throttleBytesPerSecond: null };
+    const waiting = (await this.#store.queued(request))?.report;
+    if (waiting) return waiting;
+    const report = this.#newReport(request, reason);
+    await this.#store.begin({ request, report, tablesDone: [] }, 'queued');
+    await this.#takeNext();
+    return report;
   }
 
   /** @returns the report of what was cancelled; null when nothing was under way. What is repaired stays repaired. */
@@ -157,7 +167,7 @@ export class Resync {
     let run = await this.#store.running();
     if (!run) {
       run = { request, report: this.#newReport(request, reason), tablesDone: [] };
-      await this.#store.begin(run);
+      await this.#store.begin(run, 'running');
       this.#options.logger.info({ reason, mode: request.mode, table: request.table }, 'resync begins');
     }
     return this.#activate(run).report;
@@ -174,9 +184,18 @@ export class Resync {
     this.#campus = campus;
     this.#proof = await this.#store.proof();
     this.#last = (await this.#store.last())?.report ?? null;
-    const running = await this.#store.running();
-    if (running) this.#activate(running);
+    await this.#takeNext();
     return { preparedAtMs };
+  }
+
+  /** What a crash left, or what waits. */
+  async #takeNext(): Promise<void> {
+    const next = this.#active || this.#beginning ? null : await this.#store.running();
+    if (next) this.#activate(next);
+    else if (!this.#active && !this.#beginning) {
+      const waited = await this.#store.promote();
+      if (waited) this.#activate(waited);
+    }
   }
 
   async #carryOutAll(signal: AbortSignal): Promise<void> {
@@ -227,6 +246,7 @@ export class Resync {
     this.#proof = await this.#store.proof();
     this.#last = report;
     this.#active = null;
+    await this.#takeNext();
     const { differences, remaining, rowsCompared, bytes, problem } = report;
     this.#options.logger.info(
       { state, rowsCompared, differences, remaining, bytes, problem },

@@ -5,7 +5,14 @@
  * read is in between. So nothing is held open here between requests, and a copy that was broken off for a month
  * goes on where it stopped.
  */
-import { type Catalog, quoteName, quoteTable, type Row, type Table } from '@skooly-edge/sync-protocol';
+import {
+  type Catalog,
+  campusRows,
+  quoteName,
+  quoteTable,
+  type Row,
+  type Table,
+} from '@skooly-edge/sync-protocol';
 import type { Pool } from 'pg';
 import { RelayError } from '../errors.ts';
 import { waitForFeed } from '../feed/feed-position.ts';
@@ -52,8 +59,8 @@ export async function readSeedChunk(
   const { where, values } = filter(table, campus, after);
   const order = table.keyColumns.map(quoteName).join(', ');
   const { rows } = await pool.query<(string | null)[]>({
-    text: `SELECT ${table.columnNames.map(quoteName).join(', ')} FROM ${quoteTable(table.name)}
-           ${where} ORDER BY ${order} LIMIT ${seedChunkRows}`,
+    text: `SELECT ${table.columnNames.map(quoteName).join(', ')} FROM ${quoteTable(table.name)} t
+           WHERE ${where} ORDER BY ${order} LIMIT ${seedChunkRows}`,
     values,
     rowMode: 'array',
   });
@@ -61,9 +68,8 @@ export async function readSeedChunk(
 }
 
 function filter(table: Table, campus: string, after: Row | null): { where: string; values: string[] } {
-  const conditions: string[] = [];
   const values: string[] = [];
-  if (table.rule.scope !== null) conditions.push(`${quoteName(table.rule.scope)} = $${values.push(campus)}`);
+  const conditions = [campusRows(table, campus, values)];
   if (after) {
     const bounds = table.keyColumns.map((column) => {
       const value = after[column];
@@ -73,7 +79,7 @@ function filter(table: Table, campus: string, after: Row | null): { where: strin
     });
     conditions.push(`(${table.keyColumns.map(quoteName).join(', ')}) > (${bounds.join(', ')})`);
   }
-  return { where: conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : '', values };
+  return { where: conditions.join(' AND '), values };
 }
 
 function toRow(table: Table, cells: readonly (string | null)[]): Row {
