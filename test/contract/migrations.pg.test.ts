@@ -223,6 +223,7 @@ describe('a migration that the box does not trust or cannot take', () => {
     await letItMigrate();
     await until(async () => /not signed/.test(await problem()));
     expect((await chain.sync.status()).schema).toMatchObject({ number: 0, cloudNumber: 1 });
+    await chain.settled();
   });
 
   test('because a number is missing here is not run, and the status names both numbers', async () => {
@@ -231,6 +232,7 @@ describe('a migration that the box does not trust or cannot take', () => {
     await chain.cloud.query(`UPDATE sync.migration SET signature = '' WHERE number = 1`);
     await letItMigrate();
     await until(async () => /number 2 and offers nothing that follows 0/.test(await problem()));
+    await chain.settled();
   });
 
   test('because the box was not given what it takes is named, and the sync goes on', async () => {
