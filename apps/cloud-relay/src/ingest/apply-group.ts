@@ -70,6 +70,7 @@ async function mergeChange(
     change,
     current,
     rule: table.rule,
+    typeOf: (column) => table.columns.get(column)?.type ?? 'text',
     campusIsNewer: (column) => newer.get(column) ?? null,
     lastKnown,
   });

@@ -1,15 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Policy, TableRule } from '../sync-map/sync-map.ts';
+import type { RowPolicy, TableRule } from '../sync-map/sync-map.ts';
 import type { Change, Row } from '../transaction/transaction.ts';
 import { type MergeInput, merge, questionsOfTime } from './merge.ts';
 
 const policies = ['newest', 'cloud', 'campus', 'inbox'] as const;
 
-function rule(policy: Policy, more: Partial<TableRule> = {}): TableRule {
+function rule(policy: RowPolicy, more: Partial<TableRule> = {}): TableRule {
   return {
     table: 'public.pupil',
     scope: null,
+    through: null,
     direction: 'both',
     policy,
     columns: {},

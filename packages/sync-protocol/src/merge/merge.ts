@@ -3,8 +3,9 @@
  * value; one that is already equal stays; anything else is a conflict, which the policy settles and which is
  * recorded. Pure: what `newest` must know of the clock is handed in.
  */
-import { type Policy, policyFor, type TableRule } from '../sync-map/sync-map.ts';
-import type { Change, Row, Value } from '../transaction/transaction.ts';
+import { type Policy, policyFor, type RowPolicy, type TableRule } from '../sync-map/sync-map.ts';
+import type { Change, Row } from '../transaction/transaction.ts';
+import { settleColumn, type Winner } from './settle-column.ts';
 
 export type MergeConflictKind =
   | 'insert_exists'
@@ -23,19 +24,10 @@ export interface MergeInput {
    * An answer of null: that cannot be known, and a person decides.
    */
   campusIsNewer(column: string | null): boolean | null;
+  /** Postgres's name of a column's type, for the policies that compute; text where nothing is said. */
+  typeOf?(column: string): string;
   /** The row as the authority last had it, for an update of a row that it has deleted. */
   lastKnown?: Row | null;
-}
-
-/** How one column, or one row, was settled. `open`: the cloud's value stands until a person decides. */
-export type Winner = 'campus' | 'cloud' | 'open';
-
-export interface ColumnConflict {
-  before: Value;
-  campus: Value;
-  cloud: Value;
-  policy: Policy;
-  winner: Winner;
 }
 
 export interface MergeConflict {
@@ -67,25 +59,27 @@ export function merge(input: MergeInput): MergeResult {
 export function questionsOfTime(change: Change, current: Row | null, rule: TableRule): (string | null)[] {
   if (change.op === 'delete') {
     const contested = current !== null && !holds(current, change.before);
-    return contested && policyFor(rule) === 'newest' ? [null] : [];
+    return contested && rule.policy === 'newest' ? [null] : [];
   }
-  if (!current) return change.op === 'update' && policyFor(rule) === 'newest' ? [null] : [];
-  return contestedColumns(change, current).filter(
+  if (!current) return change.op === 'update' && rule.policy === 'newest' ? [null] : [];
+  return contestedColumns(change, current, rule).filter(
     (column) => column !== rule.by && policyFor(rule, column) === 'newest',
   );
 }
 
-function contestedColumns(change: Change, current: Row): string[] {
+/** Both sides changed them. Of a sum also those where both changed it alike: two equal differences are two. */
+function contestedColumns(change: Change, current: Row, rule: TableRule): string[] {
   return Object.keys(change.after ?? {}).filter((column) => {
     const value = change.after?.[column];
-    if (current[column] === value) return false;
-    return change.op === 'insert' || current[column] !== change.before?.[column];
+    const changedHere = change.op === 'insert' || current[column] !== change.before?.[column];
+    if (current[column] !== value) return changedHere;
+    return changedHere && change.op === 'update' && policyFor(rule, column) === 'sum';
   });
 }
 
 function mergeColumns(input: MergeInput, current: Row): MergeResult {
   const { change, rule } = input;
-  const contested = new Set(contestedColumns(change, current));
+  const contested = new Set(contestedColumns(change, current, rule));
   const row = { ...current };
   const conflict = emptyConflict(change.op === 'insert' ? 'insert_exists' : 'update_differs');
   for (const [column, value] of Object.entries(change.after ?? {})) {
@@ -95,14 +89,21 @@ function mergeColumns(input: MergeInput, current: Row): MergeResult {
     }
     if (column === rule.by) continue;
     const policy = policyFor(rule, column);
-    const winner = settle(policy, () => input.campusIsNewer(column));
-    if (winner === 'campus') row[column] = value;
-    if (winner === 'open') conflict.open = true;
+    const cloud = current[column] ?? null;
+    const settled = settleColumn(policy, {
+      before: change.op === 'insert' ? undefined : (change.before?.[column] ?? null),
+      campus: value,
+      cloud,
+      type: input.typeOf?.(column) ?? 'text',
+      campusIsNewer: () => input.campusIsNewer(column),
+    });
+    row[column] = settled.value;
+    if (settled.winner === 'open') conflict.open = true;
     conflict.rule[column] = policy;
     conflict.before = { ...conflict.before, [column]: change.before?.[column] ?? null };
     conflict.campus = { ...conflict.campus, [column]: value };
-    conflict.cloud = { ...conflict.cloud, [column]: current[column] ?? null };
-    conflict.result = { ...conflict.result, [column]: row[column] ?? null };
+    conflict.cloud = { ...conflict.cloud, [column]: cloud };
+    conflict.result = { ...conflict.result, [column]: settled.value };
   }
   if (change.op === 'insert') conflict.before = null;
   const clashed = Object.keys(conflict.rule).length > 0;
@@ -119,7 +120,7 @@ function settleAuthor(by: string, input: MergeInput, row: Row, current: Row, cla
 function mergeDelete(input: MergeInput, current: Row): MergeResult {
   const { change, rule } = input;
   if (holds(current, change.before)) return { row: null, conflict: null };
-  const policy = policyFor(rule);
+  const { policy } = rule;
   const winner = settle(policy, () => input.campusIsNewer(null));
   const row = winner === 'campus' ? null : current;
   return {
@@ -145,7 +146,7 @@ function deleteMissing({ change, rule }: MergeInput): MergeResult {
       campus: null,
       cloud: null,
       result: null,
-      rule: { '*': policyFor(rule) },
+      rule: { '*': rule.policy },
       open: false,
     },
   };
@@ -154,7 +155,7 @@ function deleteMissing({ change, rule }: MergeInput): MergeResult {
 /** The campus changed a row that the authority deleted: it comes back only as a whole, never as a torso. */
 function updateMissing(input: MergeInput): MergeResult {
   const { change, rule, lastKnown } = input;
-  const policy = policyFor(rule);
+  const { policy } = rule;
   const wanted = settle(policy, () => input.campusIsNewer(null));
   const restorable = lastKnown !== null && lastKnown !== undefined;
   const winner: Winner = wanted === 'campus' && !restorable ? 'open' : wanted;
@@ -173,7 +174,7 @@ function updateMissing(input: MergeInput): MergeResult {
   };
 }
 
-function settle(policy: Policy, campusIsNewer: () => boolean | null): Winner {
+function settle(policy: RowPolicy, campusIsNewer: () => boolean | null): Winner {
   switch (policy) {
     case 'campus':
       return 'campus';

@@ -21,6 +21,7 @@ describe('a sync map', () => {
     expect(parseSyncMap(map()).tables.get('public.pupil')).toEqual({
       table: 'public.pupil',
       scope: 'campus_id',
+      through: null,
       direction: 'both',
       policy: 'newest',
       columns: {},
@@ -41,11 +42,27 @@ describe('a sync map', () => {
   it('settles a column by its own policy, every other one by that of the table', () => {
     const rule = parseSyncMap(map({ ...pupil, columns: { fee: 'inbox' } })).tables.get('public.pupil');
     if (!rule) throw new Error('the table is missing');
-    expect([policyFor(rule, 'fee'), policyFor(rule, 'name'), policyFor(rule)]).toEqual([
-      'inbox',
-      'newest',
-      'newest',
-    ]);
+    expect([policyFor(rule, 'fee'), policyFor(rule, 'name')]).toEqual(['inbox', 'newest']);
+  });
+});
+
+describe('a table of the sync map', () => {
+  it('can belong to the campus of the row that a foreign key points to', () => {
+    const rule = parseSyncMap(map({ ...pupil, scope: { through: 'class_id' } })).tables.get('public.pupil');
+    expect(rule).toMatchObject({ scope: null, through: 'class_id' });
+  });
+
+  it('can have its unique clashes settled by a suffix', () => {
+    const unique = { pupil_name_key: { suffix: 'name' } };
+    expect(parseSyncMap(map({ ...pupil, unique })).tables.get('public.pupil')?.unique).toEqual(unique);
+  });
+
+  it('can compute a column of both sides’ values, but no row', () => {
+    const columns = { fee: 'sum', seen: 'max', since: 'min', tags: 'union' };
+    expect(parseSyncMap(map({ ...pupil, columns })).tables.get('public.pupil')?.columns).toEqual(columns);
+    expect(() => parseSyncMap(map({ ...pupil, policy: 'sum' }))).toThrow(
+      /policy must be one of newest, cloud/,
+    );
   });
 });
 

@@ -8,20 +8,43 @@ import type { TLocalizedValidationError } from 'typebox/error';
 import { Value } from 'typebox/value';
 import { SyncError } from '../errors.ts';
 
-const PolicyName = Type.Enum(['newest', 'cloud', 'campus', 'inbox']);
+const rowPolicies = ['newest', 'cloud', 'campus', 'inbox'] as const;
 
-/** How a conflict is settled. `inbox`: the cloud's value stands for now, a person decides. */
-export type Policy = Type.Static<typeof PolicyName>;
+/** What makes one value of two makes no row of two: these are for columns. */
+const columnPolicies = [...rowPolicies, 'sum', 'min', 'max', 'union'] as const;
+
+const RowPolicyName = Type.Enum([...rowPolicies]);
+const PolicyName = Type.Enum([...columnPolicies]);
+
+/** How a conflict about a whole row is settled. `inbox`: the cloud's value stands for now, a person decides. */
+export type RowPolicy = (typeof rowPolicies)[number];
+
+/** How a conflict in a column is settled. */
+export type Policy = (typeof columnPolicies)[number];
+
+/** A row that clashes waits for a person, or its text column gets a suffix, so that both rows live. */
+export type UniqueRule = 'inbox' | { suffix: string };
+
+const UniqueEntry = Type.Union([
+  Type.Literal('inbox'),
+  Type.Object({ suffix: Type.String({ minLength: 1 }) }, { additionalProperties: false }),
+]);
+
+const ScopeEntry = Type.Union([
+  Type.String({ minLength: 1 }),
+  Type.Null(),
+  Type.Object({ through: Type.String({ minLength: 1 }) }, { additionalProperties: false }),
+]);
 
 const TableEntry = Type.Object(
   {
-    scope: Type.Union([Type.String({ minLength: 1 }), Type.Null()]),
+    scope: ScopeEntry,
     direction: Type.Optional(Type.Enum(['both', 'down'])),
-    policy: PolicyName,
+    policy: RowPolicyName,
     columns: Type.Optional(Type.Record(Type.String(), PolicyName)),
     appendOnly: Type.Optional(Type.Boolean()),
     readOnlyColumns: Type.Optional(Type.Array(Type.String())),
-    unique: Type.Optional(Type.Record(Type.String(), Type.Literal('inbox'))),
+    unique: Type.Optional(Type.Record(Type.String(), UniqueEntry)),
     by: Type.Optional(Type.Union([Type.String(), Type.Null()])),
   },
   { additionalProperties: false },
@@ -40,18 +63,20 @@ const SyncMapFile = Type.Object(
 export interface TableRule {
   /** Schema-qualified name. */
   table: string;
-  /** The column that names the campus of a row; null: the table belongs to every campus. */
+  /** The column that names the campus of a row; null: the table belongs to every campus, unless `through` says otherwise. */
   scope: string | null;
+  /** The foreign key column by which a row belongs to the campus of the row that it points to. */
+  through: string | null;
   /** `down`: a campus may read it but not write it. */
   direction: 'both' | 'down';
-  policy: Policy;
+  policy: RowPolicy;
   columns: Record<string, Policy>;
   /** Rows may be added, never changed or deleted, by a campus. */
   appendOnly: boolean;
   /** Columns that a campus may not write. */
   readOnlyColumns: readonly string[];
   /** Unique constraint or index → how a clash is settled. */
-  unique: Record<string, 'inbox'>;
+  unique: Record<string, UniqueRule>;
   /** The column that tells who wrote the row. */
   by: string | null;
 }
@@ -67,6 +92,7 @@ export const conflictTable = 'sync.conflict';
 const conflictRule: TableRule = {
   table: conflictTable,
   scope: 'campus',
+  through: null,
   direction: 'both',
   policy: 'newest',
   columns: {},
@@ -100,7 +126,8 @@ export function parseSyncMap(json: unknown): SyncMap {
     }
     tables.set(table, {
       table,
-      scope: entry.scope,
+      scope: typeof entry.scope === 'string' ? entry.scope : null,
+      through: entry.scope !== null && typeof entry.scope === 'object' ? entry.scope.through : null,
       direction: entry.direction ?? 'both',
       policy: entry.policy,
       columns: entry.columns ?? {},
@@ -138,7 +165,7 @@ export function readSyncMap(path: string): SyncMap {
   return parseSyncMap(json);
 }
 
-/** The policy that settles a conflict in `column`, or in the whole row when no column is named. */
-export function policyFor(rule: TableRule, column?: string): Policy {
-  return (column !== undefined ? rule.columns[column] : undefined) ?? rule.policy;
+/** The policy that settles a conflict in `column`. */
+export function policyFor(rule: TableRule, column: string): Policy {
+  return rule.columns[column] ?? rule.policy;
 }

@@ -4,6 +4,7 @@
  */
 import type { ClientBase } from 'pg';
 import { SyncError } from '../../errors.ts';
+import { isNumberType, isSetType } from '../../merge/settle-column.ts';
 import type { SyncMap, TableRule } from '../../sync-map/sync-map.ts';
 
 export interface Column {
@@ -133,8 +134,10 @@ function checkTable(rule: TableRule, table: OpenTable | undefined): void {
   const named = [
     ...(rule.scope === null ? [] : [rule.scope]),
     ...(rule.by === null ? [] : [rule.by]),
+    ...(rule.through === null ? [] : [rule.through]),
     ...Object.keys(rule.columns),
     ...rule.readOnlyColumns,
+    ...Object.values(rule.unique).flatMap((unique) => (unique === 'inbox' ? [] : [unique.suffix])),
   ];
   const unknown = named.find((column) => !table.columns.has(column));
   if (unknown !== undefined) {
@@ -143,4 +146,32 @@ function checkTable(rule: TableRule, table: OpenTable | undefined): void {
       `The sync map names ${rule.table}.${unknown}, which the database does not have.`,
     );
   }
+  checkPolicies(rule, table);
 }
+
+/** @throws SyncError SCHEMA_MISMATCH for a policy that its column's type does not bear. */
+function checkPolicies(rule: TableRule, table: OpenTable): void {
+  for (const [column, policy] of Object.entries(rule.columns)) {
+    const type = table.columns.get(column)?.type ?? '';
+    const fits = (policy !== 'sum' || isNumberType(type)) && (policy !== 'union' || isSetType(type));
+    if (!fits) {
+      const wanted = policy === 'sum' ? 'a number' : 'an array or jsonb';
+      throw new SyncError(
+        'SCHEMA_MISMATCH',
+        `The sync map settles ${rule.table}.${column} by ${policy}, which needs ${wanted}; it is ${type}.`,
+      );
+    }
+  }
+  for (const [constraint, unique] of Object.entries(rule.unique)) {
+    if (unique === 'inbox') continue;
+    const type = table.columns.get(unique.suffix)?.type ?? '';
+    if (!textTypes.has(type)) {
+      throw new SyncError(
+        'SCHEMA_MISMATCH',
+        `The sync map gives ${rule.table}.${unique.suffix} a suffix for ${constraint}, which needs text; it is ${type}.`,
+      );
+    }
+  }
+}
+
+const textTypes = new Set(['text', 'character varying', 'citext']);
