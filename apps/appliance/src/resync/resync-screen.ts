@@ -39,7 +39,7 @@ export function planScreen(plan: Plan): string {
   const time =
     plan.seconds === null
       ? 'the link was not measured'
-      : `about ${duration(plan.seconds)} at the ${bytes(plan.bytesPerSecond ?? 0)}/s of now`;
+      : `${plan.seconds < 1 ? 'less than a second' : `about ${duration(plan.seconds)}`} at the ${bytes(plan.bytesPerSecond ?? 0)}/s of now`;
   return [
     head,
     '',
