@@ -4,7 +4,8 @@ import { type Chain, startChain, until } from '../support/chain.ts';
 const schema = `
   CREATE TABLE class (id int PRIMARY KEY, campus text NOT NULL, name text NOT NULL UNIQUE);
   CREATE TABLE seat (id int PRIMARY KEY, campus text NOT NULL, class_id int NOT NULL REFERENCES class,
-                     pupil text NOT NULL, age int CHECK (age < 30));`;
+                     pupil text NOT NULL, age int CHECK (age < 30));
+  CREATE TABLE club (id int PRIMARY KEY, campus text NOT NULL, name text NOT NULL UNIQUE);`;
 
 const seed = `
   INSERT INTO class VALUES (1, 'mvan', '3e A'), (2, 'mvan', '3e B');
@@ -16,6 +17,7 @@ const syncMap = {
   tables: {
     'public.class': { scope: 'campus', policy: 'newest' },
     'public.seat': { scope: 'campus', policy: 'newest' },
+    'public.club': { scope: 'campus', policy: 'newest', unique: { club_name_key: { suffix: 'name' } } },
   },
 };
 
@@ -164,5 +166,34 @@ describe('a parked transaction', () => {
     await bothEqual();
     await decide('campus', await openEntry('unique_clash'), { action: 'drop' });
     await until(async () => (await parkedInCloud()) === 0);
+  });
+});
+
+describe('a unique clash that the sync map settles by a suffix', () => {
+  test('lets both rows live, tells the campus, and keeps what it wanted', async () => {
+    await apart(
+      [
+        `INSERT INTO club VALUES (1, 'mvan', 'Échecs')`,
+        `BEGIN; INSERT INTO club VALUES (2, 'mvan', 'Judo'); UPDATE seat SET age = 16 WHERE id = 1; COMMIT`,
+      ],
+      [`INSERT INTO club VALUES (3, 'mvan', 'Échecs'), (4, 'mvan', 'Judo'), (5, 'mvan', 'Judo (mvan)')`],
+    );
+    expect(await parkedInCloud()).toBe(0);
+    await bothEqual();
+    expect(await rows('campus', 'SELECT id, name FROM club ORDER BY id')).toEqual([
+      { id: '1', name: 'Échecs (mvan)' },
+      { id: '2', name: 'Judo (mvan 2)' },
+      { id: '3', name: 'Échecs' },
+      { id: '4', name: 'Judo' },
+      { id: '5', name: 'Judo (mvan)' },
+    ]);
+    const entries = await rows(
+      'campus',
+      `SELECT status, campus_value, result FROM sync.conflict WHERE table_name = 'public.club' ORDER BY campus_seq`,
+    );
+    expect(entries).toEqual([
+      { status: 'settled', campus_value: '{"name": "Échecs"}', result: '{"name": "Échecs (mvan)"}' },
+      { status: 'settled', campus_value: '{"name": "Judo"}', result: '{"name": "Judo (mvan 2)"}' },
+    ]);
   });
 });

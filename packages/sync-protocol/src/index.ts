@@ -17,6 +17,7 @@ export * from './errors.ts';
 export * from './merge/follow.ts';
 export * from './merge/merge.ts';
 export * from './merge/settle-column.ts';
+export * from './merge/suffixed.ts';
 export { readSchemaNumber } from './migration/application-record.ts';
 export * from './migration/apply-migration.ts';
 export * from './migration/errors.ts';

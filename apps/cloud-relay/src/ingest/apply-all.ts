@@ -7,6 +7,7 @@ import type { DatedTransaction } from './dated.ts';
 import { Outcome } from './outcome.ts';
 import { park } from './park.ts';
 import { type Refusal, type RefusalKind, refusalOf, rowsOf, touchesAny } from './refusal.ts';
+import { settleBySuffix } from './settle-unique.ts';
 
 /**
  * Applies or parks every one of the transactions, in order.
@@ -45,7 +46,10 @@ async function applyOrSplit(
     const refusal = refusalOf(error);
     if (!refusal) throw error;
     const [only] = transactions;
-    if (only && transactions.length === 1) return parkOne(outcome, only, refusal, waiting);
+    if (only && transactions.length === 1) {
+      if (await settleBySuffix(outcome, only, refusal)) return;
+      return parkOne(outcome, only, refusal, waiting);
+    }
     const middle = Math.ceil(transactions.length / 2);
     await applyAll(outcome, transactions.slice(0, middle), waiting);
     await applyAll(outcome, transactions.slice(middle), waiting);

@@ -18,7 +18,7 @@ import {
 import type { RowHistory } from './cloud-store.ts';
 import type { DatedTransaction } from './dated.ts';
 import type { IngestContext } from './ingest-context.ts';
-import type { Refusal } from './refusal.ts';
+import { blamed, type Refusal } from './refusal.ts';
 
 /** A change and where it stands in its transaction. */
 export interface ChangeInPlace {
@@ -78,7 +78,7 @@ export class Outcome {
 
   /** A transaction that was parked: one entry for it, on the change that is to blame. @returns its id */
   recordRefusal(transaction: DatedTransaction, refusal: Refusal, current: Row | null): string {
-    const change = refusal.change ?? (transaction.changes[0] as Change);
+    const change = blamed(transaction, refusal) as Change;
     const base = this.#base(transaction, transaction.changes.indexOf(change), change);
     base.id = parkedConflictId(base.id as string);
     const changes = json(transaction.changes);
@@ -97,6 +97,32 @@ export class Outcome {
       cloud_by: null,
     });
     return base.id as string;
+  }
+
+  /** A row was given another text, since another row has the one that it wanted. */
+  recordSuffix(
+    wanted: DatedTransaction,
+    applied: DatedTransaction,
+    { index, column, constraint }: { index: number; column: string; constraint: string },
+  ): void {
+    const change = wanted.changes[index] as Change;
+    const base = this.#base(wanted, index, change);
+    this.correct(change.table, change.key);
+    this.#conflictRows.push({
+      ...base,
+      id: uuidOf(['suffix', base.id]),
+      kind: 'unique_clash',
+      before: json(change.before),
+      campus_value: json({ [column]: change.after?.[column] ?? null }),
+      cloud_value: null,
+      result: json({ [column]: applied.changes[index]?.after?.[column] ?? null }),
+      rule: json({ [constraint]: 'suffix' }),
+      detail: null,
+      parked: null,
+      status: 'settled',
+      cloud_at: null,
+      cloud_by: null,
+    });
   }
 
   /** Writes the conflicts. @returns what the campus has to be told; call at the end, when every row stands as it will stay. */

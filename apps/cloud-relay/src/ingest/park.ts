@@ -6,11 +6,11 @@ import { type Change, keyOf, type Row } from '@skooly-edge/sync-protocol';
 import type { CloudCommit } from './cloud-store.ts';
 import type { DatedTransaction } from './dated.ts';
 import type { Outcome } from './outcome.ts';
-import type { Refusal } from './refusal.ts';
+import { blamed, type Refusal } from './refusal.ts';
 
 export async function park(outcome: Outcome, transaction: DatedTransaction, refusal: Refusal): Promise<void> {
   const { campus, epoch, commit } = outcome.context;
-  const change = refusal.change ?? transaction.changes[0];
+  const change = blamed(transaction, refusal);
   const current = change ? await visibleRow(commit, campus, change) : null;
   await commit.parked.add({
     campus,

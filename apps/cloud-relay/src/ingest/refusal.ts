@@ -10,6 +10,7 @@ import {
   type Table,
   type Transaction,
 } from '@skooly-edge/sync-protocol';
+import type { DatabaseError } from 'pg';
 
 export type RefusalKind =
   | 'forbidden'
@@ -26,6 +27,8 @@ export interface Refusal {
   detail: string;
   /** The change that is to blame, where one is known. */
   change?: Change;
+  /** With unique_clash: which constraint, and what Postgres says of the values. */
+  unique?: { table: string; constraint: string; detail: string };
   /** Tables whose changes can lift the refusal; the transaction's own where nothing is said. */
   waitsFor?: readonly string[];
 }
@@ -116,13 +119,26 @@ export function refusalOf(error: unknown): Refusal | null {
     const other = kind === 'parent_missing' ? foreignKey.parent : foreignKey.child;
     return { kind, detail: `${error.message}.`, waitsFor: [other] };
   }
-  const { code = '', message = '' } = error as { code?: string; message?: string };
-  if (code === '23505') return { kind: 'unique_clash', detail: `${message}.` };
+  const { code = '', message = '', ...more } = error as Partial<DatabaseError>;
+  if (code === '23505') {
+    const { schema = '', table = '', constraint = '', detail = '' } = more;
+    const unique = { table: `${schema}.${table}`, constraint, detail };
+    return { kind: 'unique_clash', detail: `${message}.`, unique };
+  }
   if (code === '23503') return { kind: 'parent_missing', detail: `${message}.` };
   // 23: other integrity constraints; 22: a value that the column's type does not take.
   if (code.startsWith('23') || code.startsWith('22'))
     return { kind: 'check_violated', detail: `${message}.` };
   return null;
+}
+
+/** The change that a refusal speaks of: the one that is named, the one that wants the value that is taken, or the first. */
+export function blamed(transaction: Transaction, { change, unique }: Refusal): Change | undefined {
+  if (change) return change;
+  const wants = ({ table, after }: Change) =>
+    table === unique?.table &&
+    Object.values(after ?? {}).some((value) => value && unique.detail.includes(`(${value})`));
+  return transaction.changes.find(wants) ?? transaction.changes[0];
 }
 
 /** Identities of the rows that the transaction touches. */

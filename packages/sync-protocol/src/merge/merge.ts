@@ -164,7 +164,8 @@ function updateMissing(input: MergeInput): MergeResult {
     row,
     conflict: {
       kind: 'update_missing',
-      before: change.before,
+      // The whole row, where it is known: it is what a person needs to bring the row back.
+      before: { ...lastKnown, ...change.before },
       campus: change.after,
       cloud: null,
       result: row,
