@@ -60,6 +60,11 @@ export interface ParkedStore {
   remove(campus: string, epoch: string, seq: number): Promise<void>;
   /** Sets it aside for good, so that it can be fetched back for as long as a decision can be undone. */
   drop(campus: string, epoch: string, seq: number): Promise<void>;
+  /**
+   * What a person wants back (`undrop`): takes it out of what was set aside. `dropped` is null where it is not there, since it
+   * was never let go or has gone through.
+   */
+  takeBack(campus: string): Promise<{ conflictId: string; dropped: ParkedTransaction | null }[]>;
   /** A campus's parked transactions, the earliest first. */
   list(campus: string): Promise<ParkedTransaction[]>;
   count(campus: string): Promise<number>;

@@ -77,7 +77,10 @@ export class ParkedKeeper {
     this.#touched.clear();
     const { rows } = await queries.query<{ campus: string }>(
       `SELECT DISTINCT campus FROM sync.parked WHERE $1::boolean OR waits_for && $2::text[]
-         OR ($3::boolean AND conflict_id IN (SELECT id FROM sync.conflict WHERE status = 'decided'))`,
+         OR ($3::boolean AND conflict_id IN (SELECT id FROM sync.conflict WHERE status = 'decided'))
+       UNION
+       SELECT campus FROM sync.conflict
+       WHERE ($1::boolean OR $3::boolean) AND status = 'decided' AND decision ->> 'action' = 'undrop'`,
       [everything, [...touched], touched.has(conflictTable)],
     );
     for (const { campus } of rows) {

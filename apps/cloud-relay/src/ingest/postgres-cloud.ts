@@ -190,25 +190,27 @@ export function postgresParked(client: Pick<PoolClient, 'query'>): ParkedStore {
     async drop(campus, epoch, seq) {
       await take(client, campus, epoch, seq, 'INSERT INTO sync.dropped SELECT *, now() FROM gone');
     },
+    async takeBack(campus) {
+      const { rows } = await client.query<StoredParked | { conflict_id: string; body: null }>(
+        `WITH wanted AS (SELECT id FROM sync.conflict
+                         WHERE campus = $1 AND status = 'decided' AND decision ->> 'action' = 'undrop'),
+              taken AS (DELETE FROM sync.dropped WHERE conflict_id IN (SELECT id FROM wanted) RETURNING *)
+         SELECT w.id AS conflict_id, epoch, kind, detail, body, to_json(waits_for) AS waits
+         FROM wanted w LEFT JOIN taken t ON t.conflict_id = w.id ORDER BY parked_at, seq`,
+        [campus],
+      );
+      return rows.map((row) => ({
+        conflictId: row.conflict_id,
+        dropped: row.body === null ? null : parkedOf(campus, row),
+      }));
+    },
     async list(campus) {
-      const { rows } = await client.query<
-        Record<'epoch' | 'kind' | 'detail' | 'body' | 'conflict_id' | 'waits', string>
-      >(
+      const { rows } = await client.query<StoredParked>(
         `SELECT epoch, kind, detail, body, conflict_id, to_json(waits_for) AS waits FROM sync.parked
          WHERE campus = $1 ORDER BY parked_at, seq`,
         [campus],
       );
-      return rows.map(
-        (row): ParkedTransaction => ({
-          campus,
-          epoch: row.epoch,
-          kind: row.kind as RefusalKind,
-          detail: row.detail,
-          transaction: datedBody(row.body),
-          conflictId: row.conflict_id,
-          waitsFor: JSON.parse(row.waits),
-        }),
-      );
+      return rows.map((row) => parkedOf(campus, row));
     },
     async count(campus) {
       const { rows } = await client.query<{ count: string }>(
@@ -231,6 +233,20 @@ export function postgresParked(client: Pick<PoolClient, 'query'>): ParkedStore {
       );
       return new Map(rows.map((row) => [row.row_id, row.kind]));
     },
+  };
+}
+
+type StoredParked = Record<'epoch' | 'kind' | 'detail' | 'body' | 'conflict_id' | 'waits', string>;
+
+function parkedOf(campus: string, row: StoredParked): ParkedTransaction {
+  return {
+    campus,
+    epoch: row.epoch,
+    kind: row.kind as RefusalKind,
+    detail: row.detail,
+    transaction: datedBody(row.body),
+    conflictId: row.conflict_id,
+    waitsFor: JSON.parse(row.waits),
   };
 }
 

@@ -22,6 +22,7 @@ import type { DatedTransaction } from './dated.ts';
 import type { IngestContext } from './ingest-context.ts';
 import { Outcome } from './outcome.ts';
 import { type Refusal, refusalOf, rowsOf } from './refusal.ts';
+import { reopen, takeBack } from './undrop.ts';
 
 export interface RetryResult {
   applied: number;
@@ -41,9 +42,12 @@ export function retryParked(
     const result: RetryResult = { applied: 0, dropped: 0, left: 0 };
     const waiting = new Set<string>();
     const corrected = new Map<string, Outcome>();
+    const wantedBack = await takeBack(commit, campus);
     // Nothing of this campus is parked or applied meanwhile.
     for (const epoch of await commit.parked.epochs(campus)) await commit.lockCursor(campus, epoch);
-    for (const parked of await commit.parked.list(campus)) {
+    const list = await commit.parked.list(campus);
+    await reopen(commit, wantedBack, list, now);
+    for (const parked of list) {
       const context = { campus, epoch: parked.epoch, commit, now };
       const outcome = corrected.get(parked.epoch) ?? new Outcome(context);
       corrected.set(parked.epoch, outcome);
