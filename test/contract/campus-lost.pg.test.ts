@@ -103,3 +103,34 @@ describe('a box that lost', () => {
     await equalWith([{ id: '5', name: 'and on' }]);
   });
 });
+
+describe('a box that died', () => {
+  test('is replaced by one that gets the rows from the cloud, and from the old log what was never sent', async () => {
+    await chain.disconnect();
+    await chain.campus.query(`UPDATE house SET name = 'never sent' WHERE id = 8`);
+    await chain.campus.query(`INSERT INTO house VALUES (200, 'mvan', 'never sent either', 'x')`);
+    await chain.connectToNobody();
+    await until(async () => (await chain.sync.status()).pendingTransactions === 2);
+    await chain.disconnect();
+    const oldLog = await chain.replaceBox();
+    await chain.connect();
+    await chain.settled();
+    expect(await rows('campus', 'SELECT name FROM house WHERE id = 8')).toEqual([{ name: 'h8' }]);
+    await chain.campus.query(`UPDATE house SET name = 'of the new box' WHERE id = 9`);
+    const signal = AbortSignal.timeout(20_000);
+    expect(await chain.sync.adopt(oldLog, signal)).toMatchObject({ pushed: 2 });
+    await until(
+      async () => (await rows('campus', `SELECT FROM house WHERE name LIKE 'never sent%'`)).length === 2,
+    );
+    await equalWith([
+      { id: '8', name: 'never sent' },
+      { id: '9', name: 'of the new box' },
+      { id: '200', name: 'never sent either' },
+    ]);
+    expect(await chain.sync.adopt(oldLog, signal)).toMatchObject({ pushed: 0 });
+    await expect(chain.sync.adopt(chain.stateDir, signal)).rejects.toMatchObject({ code: 'LOG_IS_OWN' });
+    await expect(chain.sync.adopt('/nowhere', signal)).rejects.toMatchObject({ code: 'LOG_NOT_FOUND' });
+    await chain.campus.query(`UPDATE house SET name = 'and on' WHERE id = 8`);
+    await equalWith([{ id: '8', name: 'and on' }]);
+  });
+});

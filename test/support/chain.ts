@@ -68,13 +68,17 @@ export interface Chain {
    * @returns what restores the cloud to that moment: what it committed since is lost.
    */
   backUpCloud(): Promise<() => Promise<void>>;
+  /** The box has died, its side has ended: another one with an empty database and state. @returns the old one's state folder. */
+  replaceBox(): Promise<string>;
   /** The same for the campus; its side must have ended when it is restored, and goes on by `connect`. */
   backUpCampus(): Promise<() => Promise<void>>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 export async function startChain(options: ChainOptions): Promise<Chain> {
-  const [cloudDatabase, campusDatabase] = [await createDatabase('cloud'), await createDatabase('campus')];
+  const cloudDatabase = await createDatabase('cloud');
+  let campusDatabase = await createDatabase('campus');
+  const deadBoxes: (() => Promise<void>)[] = [];
   const syncMap = parseSyncMap(options.syncMap);
   const cloud = await connectTo(cloudDatabase.url);
   const campus = await connectTo(campusDatabase.url);
@@ -99,7 +103,7 @@ export async function startChain(options: ChainOptions): Promise<Chain> {
     logger,
     stopRelay.signal,
   );
-  const stateDir = mkdtempSync(join(tmpdir(), 'skooly-chain-'));
+  let stateDir = mkdtempSync(join(tmpdir(), 'skooly-chain-'));
   let stopCampus = new AbortController();
   let running: Promise<void> = Promise.resolve();
   const begin = async (relayUrl: URL) => {
@@ -152,6 +156,20 @@ export async function startChain(options: ChainOptions): Promise<Chain> {
         await chain.cloud.query("UPDATE sync.site SET timeline = 'of the backup'");
       };
     },
+    async replaceBox() {
+      const [oldDatabase, oldStateDir] = [campusDatabase, stateDir];
+      deadBoxes.push(() => oldDatabase.drop());
+      deadBoxes.push(async () => rmSync(oldStateDir, { recursive: true }));
+      await chain.campus.end();
+      campusDatabase = await createDatabase('campus');
+      chain.campus = await connectTo(campusDatabase.url);
+      await chain.campus.query(options.schema);
+      await prepareSite({ adminUrl: campusDatabase.url, site: options.campus, syncMap, password });
+      stateDir = mkdtempSync(join(tmpdir(), 'skooly-chain-'));
+      chain.stateDir = stateDir;
+      chain.campusUrl = campusDatabase.url;
+      return oldStateDir;
+    },
     async backUpCampus() {
       const restore = await campusDatabase.snapshot();
       chain.campus = await connectTo(campusDatabase.url);
@@ -176,6 +194,7 @@ export async function startChain(options: ChainOptions): Promise<Chain> {
       await chain.campus.end();
       await cloudDatabase.drop();
       await campusDatabase.drop();
+      for (const clear of deadBoxes) await clear();
       rmSync(stateDir, { recursive: true });
     },
   };

@@ -17,6 +17,7 @@ import {
 } from '@skooly-edge/sync-protocol';
 import { Client, Pool } from 'pg';
 import type { Logger } from 'pino';
+import { type Adopted, adoptLog } from './adopt/adopt.ts';
 import type { CampusClock } from './clock/campus-clock.ts';
 import { type MigrationAccess, Migrations, type SchemaStatus } from './migrations/migrations.ts';
 import { PostgresKeeper } from './migrations/unknown-keeper.ts';
@@ -115,6 +116,8 @@ export interface CampusSync {
   readonly resync: Pick<Resync, 'start' | 'cancel' | 'plan' | 'report'>;
   /** The box has reason to doubt that it is equal: everything is compared and repaired once it has caught up. */
   requestResync(reason: string): Promise<void>;
+  /** Takes in the log of a box that died: its file, or the folder that it lies in. */
+  adopt(path: string, signal: AbortSignal): Promise<Adopted>;
   run(signal: AbortSignal): Promise<void>;
   /** The link is back: try now instead of waiting. */
   linkIsBack(): void;
@@ -309,6 +312,7 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
     },
     drain,
     resync,
+    adopt: (path, limit) => adoptLog({ path, stateDir, ownEpoch: log.epoch, relay }, limit),
     async requestResync(reason) {
       await resync.request(reason);
     },

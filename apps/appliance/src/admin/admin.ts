@@ -5,6 +5,7 @@
 import Fastify, { type FastifyInstance, LogController } from 'fastify';
 import type { Logger } from 'pino';
 import Type from 'typebox';
+import { type AdoptControl, addAdopt } from './adopt-routes.ts';
 import { addResync, type ResyncControl } from './resync-routes.ts';
 import { type Status, StatusSchema } from './status.ts';
 
@@ -12,6 +13,7 @@ export interface AdminParts {
   readStatus(): Promise<Status>;
   logger?: Logger;
   resync?: ResyncControl;
+  adopt?: AdoptControl;
 }
 
 const Health = Type.Object({ status: Type.Literal('ok') });
@@ -30,7 +32,7 @@ const refusals = {
 
 const refusal = (code: keyof typeof refusals) => ({ code, ...refusals[code] });
 
-export function buildAdmin({ readStatus, logger, resync }: AdminParts): FastifyInstance {
+export function buildAdmin({ readStatus, logger, resync, adopt }: AdminParts): FastifyInstance {
   const server = Fastify({
     ...(logger && { loggerInstance: logger }),
     logController: new LogController({ disableRequestLogging: true }),
@@ -50,6 +52,7 @@ export function buildAdmin({ readStatus, logger, resync }: AdminParts): FastifyI
     },
   );
   if (resync) addResync(server, resync);
+  if (adopt) addAdopt(server, adopt);
   server.setNotFoundHandler((_request, reply) => reply.code(404).send(refusal('NOT_FOUND')));
   return server;
 }

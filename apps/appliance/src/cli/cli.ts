@@ -3,6 +3,7 @@
  * to them: one sentence, and the advice that comes with it.
  */
 import { Command, InvalidArgumentError } from 'commander';
+import { addAdoptCommand } from '../adopt/adopt-command.ts';
 import { addResyncCommand } from '../resync/resync-command.ts';
 import { exitCodeHelp, statusCommand, type Terminal } from './status-command.ts';
 
@@ -52,6 +53,7 @@ export function buildCli({ serve, prepare, env, terminal = systemTerminal() }: C
       process.exitCode = await statusCommand(options, terminal);
     });
   addResyncCommand(program, adminUrlOf(env));
+  addAdoptCommand(program, adminUrlOf(env));
   return program;
 }
 

@@ -14,6 +14,8 @@ import {
   appliedMessage,
   authorMessage,
   type Batch,
+  type CorrectedMessage,
+  correctedMessage,
 } from '@skooly-edge/sync-protocol';
 import { RelayError } from '../errors.ts';
 import { applyRuns } from './apply-parts.ts';
@@ -70,16 +72,15 @@ export class Ingest {
     }
     await commit.date(last.time.at);
     const outcome = new Outcome({ campus, epoch, commit, now });
-    await commit.emit(authorMessage, { campus } satisfies AuthorMessage);
+    if (!batch.adopted) await commit.emit(authorMessage, { campus } satisfies AuthorMessage);
     const applied = await applyRuns(outcome, fresh, await commit.parked.waitingRows(campus));
     const corrections = await outcome.write();
-    if (applied !== null)
-      await commit.emit(appliedMessage, {
-        campus,
-        epoch,
-        seq: applied,
-        corrections,
-      } satisfies AppliedMessage);
+    if (batch.adopted) {
+      await commit.emit(correctedMessage, { campus, corrections } satisfies CorrectedMessage);
+    } else if (applied !== null) {
+      const message: AppliedMessage = { campus, epoch, seq: applied, corrections };
+      await commit.emit(appliedMessage, message);
+    }
     await commit.moveCursor(campus, epoch, last.seq);
     const parked = await commit.parked.count(campus);
     return { cursor: { epoch, seq: last.seq }, conflicts: outcome.conflicts, parked };

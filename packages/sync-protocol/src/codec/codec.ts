@@ -25,6 +25,8 @@ export interface BatchHeader {
   epoch: string;
   /** What the sender knows of the boots that the transactions name. */
   boots?: BootTimes;
+  /** The log is not the sender's own, but that of a box which it replaces: what is applied comes down to the sender too. */
+  adopted?: boolean;
 }
 
 export interface Batch extends BatchHeader {
@@ -44,6 +46,7 @@ const Header = Compile(
     v: Type.Literal(protocolVersion),
     epoch: Type.String({ minLength: 1, maxLength: 64 }),
     boots: Type.Optional(Type.Record(BootName, BootTimeShape)),
+    adopted: Type.Optional(Type.Boolean()),
   }),
 );
 const RowShape = Type.Record(Type.String(), Type.Union([Type.String(), Type.Null()]));
@@ -77,10 +80,7 @@ export function encodeTransaction(transaction: Transaction): string {
 
 /** @param lines Results of `encodeTransaction`, in order of seq. */
 export async function encodeBatch(header: BatchHeader, lines: readonly string[]): Promise<Buffer> {
-  return encodeLines([
-    JSON.stringify({ v: protocolVersion, epoch: header.epoch, boots: header.boots }),
-    ...lines,
-  ]);
+  return encodeLines([JSON.stringify({ v: protocolVersion, ...header }), ...lines]);
 }
 
 /** Lines of JSON as one compressed body. */
@@ -108,7 +108,8 @@ export async function decodeBatch(body: Uint8Array): Promise<Batch> {
       throw malformed(index + 2, 'does not follow the seq before it');
     transactions.push(transaction as Transaction);
   }
-  return { epoch: header.epoch, ...(header.boots && { boots: header.boots }), transactions };
+  const { epoch, boots, adopted } = header;
+  return { epoch, ...(boots && { boots }), ...(adopted && { adopted }), transactions };
 }
 
 /** @throws SyncError BATCH_MALFORMED, BATCH_TOO_LARGE */
