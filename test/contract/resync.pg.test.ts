@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { appliedMessage, dateTransaction } from '@skooly-edge/sync-protocol';
+import { authorMessage, dateTransaction } from '@skooly-edge/sync-protocol';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ResyncMode } from '../../apps/appliance/src/resync/difference.ts';
 import type { ResyncReport, Selection } from '../../apps/appliance/src/resync/report.ts';
@@ -43,16 +43,13 @@ async function unheard(
   await client.query('SELECT pg_replication_origin_session_setup($1)', [found[0].roname]);
   await client.query('BEGIN');
   await dateTransaction(client, atMs * 1_000);
-  await client.query(sql);
   // In the cloud such rows count as the campus's own only with the message that says so.
-  if (side === 'cloud') {
-    const { epoch, acknowledgedSeq: seq } = await chain.sync.status();
-    const message = { campus: options.campus, epoch, seq, corrections: [] };
+  if (side === 'cloud')
     await client.query('SELECT pg_logical_emit_message(true, $1, $2)', [
-      appliedMessage,
-      JSON.stringify(message),
+      authorMessage,
+      JSON.stringify({ campus: options.campus }),
     ]);
-  }
+  await client.query(sql);
   await client.query('COMMIT');
   await client.query('SELECT pg_replication_origin_session_reset()');
   await client.query('RESET session_replication_role');
