@@ -246,6 +246,7 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
     log: {
       appendOwn: (changes, committedAt, stamp) => log.appendOwn(changes, committedAt, stamp),
       kept: () => log.transactionsAfter(log.firstSeq - 1),
+      amidParts: () => log.amidParts,
     },
     captured,
     drained: drain,

@@ -38,6 +38,8 @@ export interface OwnLog {
   ): number;
   /** Every transaction that is still kept, in order. */
   kept(): Iterable<Transaction>;
+  /** Nothing may be appended now: a large transaction is being logged part by part. */
+  amidParts(): boolean;
 }
 
 export interface RepairContext {
@@ -81,7 +83,7 @@ export async function repairPart(
   for (const some of inParts(rows, largest)) {
     for (const part of partsOf(some, maxRowsBytes, ({ bytes }) => bytes)) {
       const keys = part.map(({ key }) => key);
-      if (repair === 'offer') await offer(context, shared, keys, signal);
+      if (repair === 'offer') await offer(context, resync, shared, keys, signal);
       else if (repair === 'correct') await correct(context, resync, shared, keys, signal);
       else if (repair === 'repeat_delete') await repeatDelete(context, shared, keys, signal);
       else await overwrite(context, resync, shared, keys, signal);
@@ -91,19 +93,32 @@ export async function repairPart(
 
 async function offer(
   context: RepairContext,
+  resync: string,
   shared: SharedTable,
   keys: readonly Row[],
   signal: AbortSignal,
 ): Promise<void> {
+  const { table } = shared;
+  const { readOnlyColumns } = table.rule;
+  const cloud =
+    readOnlyColumns.length > 0 ? await cloudRows(context, shared, keys, signal) : new Map<string, Row>();
   const offered: Change[] = [];
+  const readOnly: Row[] = [];
   await withOwnRows(context, shared, keys, signal, (rows) => {
     for (const { row, writtenAt } of rows) {
-      const change = insertOf(shared.table, row);
+      const cloudRow = cloud.get(idOf(table, row));
+      if (cloudRow && readOnlyColumns.some((name) => row[name] !== cloudRow[name])) {
+        readOnly.push(keyOf(row, table.keyColumns));
+        continue;
+      }
+      const change = insertOf(table, row);
       // A row whose time Postgres no longer knows never wins by its age.
       context.log.appendOwn([change], writtenAt ?? 0);
       offered.push(change);
     }
   });
+  // The merge of an insert would let the campus win in columns that it may not write.
+  if (readOnly.length > 0) await correct(context, resync, shared, readOnly, signal);
   await context.spend(bytesOf(offered), signal);
 }
 
@@ -263,7 +278,7 @@ async function keep(
 
 /** Locks the rows, and hands them over once capture has passed everything that was committed before. */
 async function withOwnRows(
-  { database, captured }: RepairContext,
+  { database, captured, log: ownLog }: RepairContext,
   shared: SharedTable,
   keys: readonly Row[],
   signal: AbortSignal,
@@ -276,6 +291,7 @@ async function withOwnRows(
     await client.query(`SET LOCAL lock_timeout = '${lockTimeout}'`);
     const rows = await readDatedRows(client, sourceOf(shared), keys, 'FOR SHARE OF t');
     await captured(AbortSignal.any([signal, AbortSignal.timeout(capturedTimeoutMs)]));
+    if (ownLog.amidParts()) throw new Error('A large transaction of this campus is being logged.');
     log(rows);
   } finally {
     reusable = await isRolledBack(client);

@@ -151,6 +151,11 @@ export class SyncLog implements CaptureSink {
     this.#setMeta('openParts', '0');
   }
 
+  /** A transaction that came in parts is not whole yet: nothing may come between its parts. */
+  get amidParts(): boolean {
+    return this.#openParts > 0;
+  }
+
   /** Everything that committed before this WAL position is in the log. */
   get lsn(): number {
     return this.#lsn;
