@@ -19,6 +19,7 @@ import {
   type LiveCatalog,
   type Lsn,
 } from '@skooly-edge/sync-protocol';
+import { noOwners, type Owners } from './owners.ts';
 import { changesByCampus } from './scope.ts';
 
 /** A campus that has pushed this much since its last entry is sent an empty one, so that it learns its stamp. */
@@ -106,16 +107,20 @@ export class FeedBuilder {
 
   /**
    * @param transactions Whole ones, or one part.
+   * @param owners Whose the rows of a transaction are that have no scope column.
    * @returns what they make of the feed; null when there is nothing to write. Those known are passed over.
    */
-  build(transactions: readonly CapturedTransaction[]): FeedCommit | null {
+  build(
+    transactions: readonly CapturedTransaction[],
+    owners: (transaction: CapturedTransaction) => Owners = () => noOwners,
+  ): FeedCommit | null {
     const rows: FeedRow[] = [];
     const truncations: Truncation[] = [];
     const moved = this.#open?.moved ?? new Set<string>();
     let noteworthy = this.#open !== null;
     for (const transaction of transactions) {
       if (transaction.endLsn <= this.#position) continue;
-      rows.push(...this.#entries(transaction, moved));
+      rows.push(...this.#entries(transaction, moved, owners(transaction)));
       truncations.push(...this.#truncations(transaction));
       noteworthy ||= transaction.messages.length > 0 || transaction.truncated !== undefined;
     }
@@ -129,7 +134,7 @@ export class FeedBuilder {
     return { rows, truncations, more, followers, position: this.#position };
   }
 
-  #entries(transaction: CapturedTransaction, moved: Set<string>): FeedRow[] {
+  #entries(transaction: CapturedTransaction, moved: Set<string>, owners: Owners): FeedRow[] {
     const bodies = new Map<string, Body>();
     const bodyFor = (campus: string) => {
       const body = bodies.get(campus) ?? { changes: [], corrections: [] };
@@ -139,11 +144,14 @@ export class FeedBuilder {
     const applied = this.#readMessages(transaction, moved, bodyFor);
     const author = authorOf(transaction, this.#options) ?? this.#open?.author;
     for (const captured of transaction.changes) {
-      const rule = this.#options.catalog.current.tables.get(captured.table)?.rule;
-      if (!rule) continue;
-      for (const { campus, change } of changesByCampus(captured, rule, this.#followers.keys())) {
+      const table = this.#options.catalog.current.tables.get(captured.table);
+      if (!table) continue;
+      for (const { campus, change } of changesByCampus(captured, table, this.#followers.keys(), owners.of)) {
         if (campus !== author && this.#followers.has(campus)) bodyFor(campus).changes.push(change);
       }
+    }
+    for (const { campus, correction } of owners.moves) {
+      if (this.#followers.has(campus)) bodyFor(campus).corrections.push(correction);
     }
     if (applied && this.#followers.has(applied.campus)) {
       if (applied.corrections.length > 0 || this.#owesStamp(applied.campus))

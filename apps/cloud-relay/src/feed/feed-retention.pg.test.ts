@@ -30,7 +30,7 @@ afterAll(async () => {
 beforeEach(async () => {
   await pool.query('TRUNCATE sync.feed, sync.feed_reader, sync.feed_day, sync.follower, sync.campus');
   await pool.query(`
-    INSERT INTO sync.campus (campus, token_sha256) VALUES ('mvan', '\\x00');
+    INSERT INTO sync.campus (campus) VALUES ('mvan');
     INSERT INTO sync.follower (campus, feed_seq, stamp_epoch, stamp_seq) VALUES ('mvan', 2500, '', 0);
     INSERT INTO sync.feed (campus, seq, stamp_epoch, stamp_seq, committed_at, lsn, body)
       SELECT 'mvan', n, '', 0, 0, n, '{"changes":[],"corrections":[]}' FROM generate_series(1, 2500) n;

@@ -12,6 +12,9 @@ import {
   type Catalog,
   isApplyOrigin,
   type LiveCatalog,
+  quoteName,
+  quoteTable,
+  readRows,
   sessionConfig,
 } from '@skooly-edge/sync-protocol';
 import { Client } from 'pg';
@@ -20,6 +23,7 @@ import { ensureEpoch } from '../restore/epoch.ts';
 import type { FeedSeal } from '../restore/feed-seal.ts';
 import { FeedBuilder } from './feed-builder.ts';
 import { FeedStore, readFeedState } from './feed-store.ts';
+import { learnOwners, noOwners, type Owners, type RowReader } from './owners.ts';
 
 /** Advisory lock of the elected feed writer: "edge" in ASCII, and 1. */
 const writerLock = [0x65646765, 1];
@@ -84,13 +88,17 @@ export class FeedWriter {
         seal: (entry) => seal.seal(entry),
       });
       const store = new FeedStore(client);
+      const reader = rowReader(client);
       const capture = new Capture({
         connectionString: databaseUrl,
         applicationName: 'skooly-relay capture',
         sink: {
           async append(transactions) {
             for (const run of runs(transactions)) {
-              const commit = builder.build(run);
+              const owners = new Map<CapturedTransaction, Owners>();
+              for (const transaction of run)
+                owners.set(transaction, await learnOwners(transaction, catalog.current, reader));
+              const commit = builder.build(run, (transaction) => owners.get(transaction) ?? noOwners);
               if (commit) await store.write(commit);
             }
             onCommits(transactions);
@@ -124,6 +132,23 @@ function* runs(transactions: CapturedTransaction[]): Generator<CapturedTransacti
     }
   }
   if (run.length > 0) yield run;
+}
+
+function rowReader(client: Client): RowReader {
+  return {
+    byKey: (table, keys) => readRows(client, table, keys),
+    async byColumn(table, column, value) {
+      const { rows } = await client.query<(string | null)[]>({
+        text: `SELECT ${table.columnNames.map(quoteName).join(', ')} FROM ${quoteTable(table.name)}
+               WHERE ${quoteName(column)} = $1`,
+        values: [value],
+        rowMode: 'array',
+      });
+      return rows.map((cells) =>
+        Object.fromEntries(table.columnNames.map((name, i) => [name, cells[i] ?? null])),
+      );
+    },
+  };
 }
 
 async function tryLock(client: Client): Promise<boolean> {

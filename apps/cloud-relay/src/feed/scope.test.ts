@@ -1,13 +1,13 @@
-import { type CapturedChange, parseSyncMap, type Row, type TableRule } from '@skooly-edge/sync-protocol';
+import { type CapturedChange, parseSyncMap, type Row, type Table } from '@skooly-edge/sync-protocol';
 import { describe, expect, it } from 'vitest';
 import { changesByCampus } from './scope.ts';
 
 const everyone = ['mvan', 'bonaberi'];
 
-function rule(scope: string | null): TableRule {
+function rule(scope: string | null): Table {
   const entry = { scope, policy: 'newest' };
   const map = parseSyncMap({ version: 1, database: 'skooly', tables: { 'public.pupil': entry } });
-  return map.tables.get('public.pupil') as TableRule;
+  return { name: 'public.pupil', rule: map.tables.get('public.pupil'), through: null } as Table;
 }
 
 function update(wholeBefore: Row, whole: Row): CapturedChange {

@@ -1,30 +1,44 @@
 /** Which campuses a captured change concerns, and what it is to each of them. */
-import type { CapturedChange, Change, TableRule } from '@skooly-edge/sync-protocol';
+import type { CapturedChange, Change, Row, Table } from '@skooly-edge/sync-protocol';
+
+/** Whose a row is: a campus; null for everybody's; undefined when nobody can tell any more. */
+export type OwnerOf = (table: Table, row: Row) => string | null | undefined;
+
+/** By the table's own scope column. */
+export const ownScope: OwnerOf = ({ rule: { scope } }, row) =>
+  scope === null ? null : (row[scope] ?? undefined);
 
 /**
  * @param everyone The campuses that there are, for a table that belongs to all.
  * @returns the change as each campus has to see it. A row that moves from one campus to another is deleted at the one
- *   and inserted at the other.
+ *   and inserted at the other. One that is deleted when its owner cannot be told any more is deleted everywhere: there is
+ *   no more in it than its key.
  */
 export function changesByCampus(
   change: CapturedChange,
-  rule: TableRule,
+  table: Table,
   everyone: Iterable<string>,
+  ownerOf: OwnerOf = ownScope,
 ): { campus: string; change: Change }[] {
   const plain = plainChange(change);
-  if (rule.scope === null) return [...everyone].map((campus) => ({ campus, change: plain }));
-  const from = change.wholeBefore?.[rule.scope];
-  const to = change.op === 'delete' ? undefined : change.whole[rule.scope];
+  if (table.rule.scope === null && !table.through)
+    return [...everyone].map((campus) => ({ campus, change: plain }));
+  const from = change.wholeBefore ? ownerOf(table, change.wholeBefore) : undefined;
+  const to = change.op === 'delete' ? undefined : ownerOf(table, change.whole);
+  if (change.op === 'delete' && from == null && table.through) {
+    const keyOnly: Change = { ...plain, before: {} };
+    return [...everyone].map((campus) => ({ campus, change: keyOnly }));
+  }
   if (change.op !== 'update' || from === to) {
     const campus = to ?? from;
     return campus == null ? [] : [{ campus, change: plain }];
   }
   const moved: { campus: string; change: Change }[] = [];
-  const { table, key } = change;
+  const { table: name, key } = change;
   if (from != null)
     moved.push({
       campus: from,
-      change: { table, key, op: 'delete', before: change.wholeBefore, after: null },
+      change: { table: name, key, op: 'delete', before: change.wholeBefore, after: null },
     });
   if (to != null)
     moved.push({ campus: to, change: { ...plain, op: 'insert', before: null, after: change.whole } });

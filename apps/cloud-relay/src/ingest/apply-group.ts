@@ -15,7 +15,8 @@ import {
 import type { RowHistory } from './cloud-store.ts';
 import type { DatedTransaction } from './dated.ts';
 import type { Outcome } from './outcome.ts';
-import { authorise, checkColumns, RefusedError, refuseTruncate } from './refusal.ts';
+import { type KnownRow, ownerOf } from './owner.ts';
+import { authorise, checkColumns, outOfScope, RefusedError, refuseTruncate } from './refusal.ts';
 
 /**
  * @param references When foreign keys are looked at: now, or by the caller when more has been applied.
@@ -43,6 +44,7 @@ export async function applyGroup(
       const table = images.table(change.table);
       checkColumns(table, change);
       if (!trusted) authorise(campus, table, change, current);
+      if (!trusted && table.through) await refuseForeign(outcome, images, table, change, current);
       const result = await mergeChange(history, transaction, change, table, current);
       if (result.row !== current) images.set(change.table, change.key, result.row);
       if (result.conflict) {
@@ -51,6 +53,25 @@ export async function applyGroup(
     }
   }
   await images.flush(references);
+}
+
+/**
+ * Both the row as it stands and the row as it would become must belong to the campus. Whether a parent that is not there
+ * may be missing is the foreign key's to say.
+ */
+async function refuseForeign(
+  { context: { campus, commit } }: Outcome,
+  images: RowImages,
+  table: Table,
+  change: Change,
+  current: Row | null,
+): Promise<void> {
+  const known: KnownRow = ({ name }, key) => images.peek(name, key);
+  const rows = [current, change.op === 'delete' ? null : { ...current, ...change.after }];
+  for (const row of rows) {
+    const owner = row && (await ownerOf(commit.rows, table, row, known));
+    if (owner != null && owner !== campus) throw outOfScope(campus, change);
+  }
 }
 
 async function mergeChange(

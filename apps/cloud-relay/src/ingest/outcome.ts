@@ -18,6 +18,7 @@ import {
 import type { RowHistory } from './cloud-store.ts';
 import type { DatedTransaction } from './dated.ts';
 import type { IngestContext } from './ingest-context.ts';
+import { visibleTo } from './owner.ts';
 import { blamed, type Refusal } from './refusal.ts';
 
 /** A change and where it stands in its transaction. */
@@ -147,16 +148,12 @@ export class Outcome {
       const rows = new Map<string, Row>();
       for (const row of await commit.rows.read(table, keys))
         rows.set(rowId(name, keyOf(row, table.keyColumns)), row);
-      for (const key of keys)
-        corrections.push({ table: name, key, row: this.#visible(table, rows.get(rowId(name, key))) });
+      for (const key of keys) {
+        const row = await visibleTo(this.context.campus, commit.rows, table, rows.get(rowId(name, key)));
+        corrections.push({ table: name, key, row });
+      }
     }
     return corrections;
-  }
-
-  /** A row of another campus is no row to this one. */
-  #visible(table: Table, row: Row | undefined): Row | null {
-    const { scope } = table.rule;
-    return row && (scope === null || row[scope] === this.context.campus) ? row : null;
   }
 
   #base(transaction: DatedTransaction, index: number, change: Change): Row {

@@ -6,6 +6,7 @@ import { type Change, keyOf, type Row } from '@skooly-edge/sync-protocol';
 import type { CloudCommit } from './cloud-store.ts';
 import type { DatedTransaction } from './dated.ts';
 import type { Outcome } from './outcome.ts';
+import { visibleTo } from './owner.ts';
 import { blamed, type Refusal } from './refusal.ts';
 
 export async function park(outcome: Outcome, transaction: DatedTransaction, refusal: Refusal): Promise<void> {
@@ -29,6 +30,5 @@ async function visibleRow(commit: CloudCommit, campus: string, change: Change): 
   const table = commit.catalog.tables.get(change.table);
   if (!table || table.keyColumns.some((column) => !(column in change.key))) return null;
   const [row] = await commit.rows.read(table, [keyOf(change.key, table.keyColumns)]);
-  const { scope } = table.rule;
-  return row && (scope === null || row[scope] === campus) ? row : null;
+  return visibleTo(campus, commit.rows, table, row);
 }

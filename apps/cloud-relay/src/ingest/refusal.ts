@@ -102,13 +102,15 @@ function checkScope(campus: string, scope: string | null, change: Change, curren
   if (scope === null) return;
   const owners = [current?.[scope], change.before?.[scope], change.after?.[scope]];
   const foreign = owners.find((owner) => owner !== undefined && owner !== campus);
-  if (foreign !== undefined) {
-    throw new RefusedError(
-      'out_of_scope',
-      `The row of ${change.table} does not belong to campus ${campus}.`,
-      change,
-    );
-  }
+  if (foreign !== undefined) throw outOfScope(campus, change);
+}
+
+export function outOfScope(campus: string, change: Change): RefusedError {
+  return new RefusedError(
+    'out_of_scope',
+    `The row of ${change.table} does not belong to campus ${campus}.`,
+    change,
+  );
 }
 
 /** @returns null for an error that says nothing about the transaction. */

@@ -31,10 +31,19 @@ export interface Table {
   columnNames: readonly string[];
   /** Alphabetical. */
   keyColumns: readonly string[];
+  /** The row that a row of this table belongs to, where it has no scope column of its own. */
+  through: Through | null;
   /** Foreign keys of this table. */
   references: ForeignKey[];
   /** Foreign keys of other tables (or itself) that point here. */
   referencedBy: ForeignKey[];
+}
+
+export interface Through {
+  column: string;
+  parent: Table;
+  /** The parent's primary key. */
+  parentColumn: string;
 }
 
 export interface Catalog {
@@ -97,7 +106,43 @@ export async function readCatalog(client: ClientBase, syncMap: SyncMap): Promise
     tables.get(child)?.references.push(key);
     tables.get(parent)?.referencedBy.push(key);
   }
+  for (const table of tables.values()) table.through = throughOf(table, tables);
+  for (const table of tables.values()) refuseCircle(table);
   return { syncMap, tables };
+}
+
+/** @throws SyncError SCHEMA_MISMATCH */
+function throughOf(table: OpenTable, tables: ReadonlyMap<string, OpenTable>): Through | null {
+  const { through } = table.rule;
+  if (through === null) return null;
+  const foreignKey = table.references.find(
+    ({ childColumns }) => childColumns.length === 1 && childColumns[0] === through,
+  );
+  const parent = foreignKey && tables.get(foreignKey.parent);
+  const [parentColumn] = foreignKey?.parentColumns ?? [];
+  if (!parent || parentColumn === undefined || parent.keyColumns.join() !== parentColumn) {
+    throw new SyncError(
+      'SCHEMA_MISMATCH',
+      `The sync map says that ${table.name} belongs to a campus through ${through}, which is no foreign key to the primary key of a synced table.`,
+    );
+  }
+  return { column: through, parent, parentColumn };
+}
+
+function refuseCircle(table: Table): void {
+  const passed = new Set<Table>();
+  let at: Table = table;
+  for (; at.through; at = at.through.parent) {
+    if (passed.has(at))
+      throw new SyncError('SCHEMA_MISMATCH', `${table.name} belongs to a campus through itself.`);
+    passed.add(at);
+  }
+  if (table.through && at.rule.scope === null) {
+    throw new SyncError(
+      'SCHEMA_MISMATCH',
+      `${table.name} belongs to a campus through ${at.name}, which belongs to every campus.`,
+    );
+  }
 }
 
 /** A table while its columns are being read. */
@@ -116,6 +161,7 @@ function newTable(name: string, syncMap: SyncMap): OpenTable {
     columns: new Map(),
     columnNames: [],
     keyColumns: [],
+    through: null,
     references: [],
     referencedBy: [],
   };

@@ -85,6 +85,12 @@ export class RowImages {
     return this.#image(table, key).current;
   }
 
+  /** The row as it shall be, or was before it went; undefined for one that was not loaded. */
+  peek(table: string, key: Row): Row | null | undefined {
+    const image = this.#images.get(rowId(table, key));
+    return image && (image.current ?? image.stored);
+  }
+
   set(table: string, key: Row, row: Row | null): void {
     this.#image(table, key).current = row;
   }

@@ -1,6 +1,7 @@
 /**
  * The engine's own tables, in the schema `sync` of each site. Applied by `prepare`, which may run any number of times.
  */
+import { enrolSchema } from './enrol-schema.ts';
 import { feedRetentionSchema } from './feed-retention-schema.ts';
 import { migrationSchema, unknownSchema } from './migration-schema.ts';
 import { resyncSchema } from './resync-schema.ts';
@@ -52,13 +53,6 @@ CREATE INDEX IF NOT EXISTS conflict_undrop ON sync.conflict (campus)
 `;
 
 const cloudSchema = `
-CREATE TABLE IF NOT EXISTS sync.campus (
-  campus text PRIMARY KEY,
-  token_sha256 bytea NOT NULL,
-  enrolled_at timestamptz NOT NULL DEFAULT now(),
-  revoked_at timestamptz
-);
-
 -- The last transaction of each campus that is applied here; moves in the same transaction as the data.
 CREATE TABLE IF NOT EXISTS sync.cursor (
   campus text NOT NULL,
@@ -194,6 +188,8 @@ export function siteSchema(site: string): string {
     migrationSchema +
     sequenceFunctions +
     (site === 'cloud' ? cloudSequenceSchema : campusSequenceSchema) +
-    (site === 'cloud' ? cloudSchema + feedRetentionSchema : campusSchema + unknownSchema + resyncSchema)
+    (site === 'cloud'
+      ? cloudSchema + enrolSchema + feedRetentionSchema
+      : campusSchema + unknownSchema + resyncSchema)
   );
 }
