@@ -11,17 +11,20 @@ const options = {
   schema: `
     CREATE TABLE pupil (id int PRIMARY KEY, campus text NOT NULL, name text NOT NULL, phone text, written_by text);
     CREATE TABLE mark (id int PRIMARY KEY, campus text NOT NULL, pupil_id int NOT NULL REFERENCES pupil, value numeric(4,2));
-    CREATE TABLE level (name text PRIMARY KEY, fee int NOT NULL);`,
+    CREATE TABLE level (name text PRIMARY KEY, fee int NOT NULL);
+    CREATE TABLE due (id int PRIMARY KEY, campus text NOT NULL, amount int NOT NULL, note text);`,
   seed: `
     INSERT INTO pupil SELECT n, CASE n % 10 WHEN 0 THEN 'other' ELSE 'mvan' END, 'pupil ' || n, '6' || n, 'start' FROM generate_series(1, ${rows / 2}) n;
     INSERT INTO mark SELECT n, p.campus, p.id, n % 20 FROM generate_series(1, ${rows / 2}) n JOIN pupil p ON p.id = n;
-    INSERT INTO level VALUES ('6e', 50000), ('5e', 55000);`,
+    INSERT INTO level VALUES ('6e', 50000), ('5e', 55000);
+    INSERT INTO due VALUES (1, 'mvan', 50000, 'a'), (2, 'mvan', 50000, 'a');`,
   syncMap: {
     version: 1,
     database: 'school',
     tables: {
       'public.mark': { scope: 'campus', policy: 'inbox' },
       'public.pupil': { scope: 'campus', policy: 'newest', by: 'written_by' },
+      'public.due': { scope: 'campus', policy: 'newest', readOnlyColumns: ['amount'] },
       'public.level': { scope: null, direction: 'down', policy: 'cloud' },
     },
   },
@@ -59,7 +62,7 @@ describe('a resync of 20,000 rows', () => {
   let chain: Chain;
   const query = async (side: 'cloud' | 'campus', sql: string) => (await chain[side].query(sql)).rows;
   const bothEqual = async () => {
-    for (const table of ['pupil', 'mark', 'level', 'sync.conflict']) {
+    for (const table of ['pupil', 'mark', 'due', 'level', 'sync.conflict']) {
       const scope = table === 'level' ? '' : `WHERE campus = 'mvan'`;
       const sql = `SELECT t::text AS row FROM ${table} t ${scope} ORDER BY 1`;
       expect(await query('campus', sql), table).toEqual(await query('cloud', sql));
@@ -88,9 +91,9 @@ describe('a resync of 20,000 rows', () => {
 
   test('of equal sides it moves little and says that they are equal', async () => {
     const report = await resync();
-    expect(report).toMatchObject({ state: 'done', differences: 0, remaining: 0, tables: 4, tablesDone: 4 });
+    expect(report).toMatchObject({ state: 'done', differences: 0, remaining: 0, tables: 5, tablesDone: 5 });
     expect(report.bytes).toBeLessThan(20_000);
-    expect((await chain.sync.status()).proof).toMatchObject({ equal: true, tables: 4, differences: 0 });
+    expect((await chain.sync.status()).proof).toMatchObject({ equal: true, tables: 5, differences: 0 });
   });
 
   test('differences of every sort are brought together by the policies while both sides write', async () => {
@@ -175,6 +178,25 @@ describe('a resync of 20,000 rows', () => {
     ).toEqual([{ kind: 'update_missing', value: '5.00', status: 'settled' }]);
   });
 
+  test.each(['policy', 'campus-wins'] as const)(
+    'by %s a campus never wins in a column that it may not write',
+    async (mode) => {
+      const note = `by ${mode}`;
+      await unheard(
+        chain,
+        'campus',
+        `UPDATE due SET amount = 1, note = '${note}' WHERE id = 1; UPDATE due SET note = '${note}' WHERE id = 2`,
+      );
+      expect(await resync(mode)).toMatchObject({ state: 'done', differences: 2, remaining: 0 });
+      await chain.settled();
+      await bothEqual();
+      expect(await query('cloud', 'SELECT id, amount, note FROM due ORDER BY 1')).toEqual([
+        { id: '1', amount: '50000', note: mode === 'policy' ? 'a' : note },
+        { id: '2', amount: '50000', note },
+      ]);
+    },
+  );
+
   test('a plan says what would be done, by table and direction, and does nothing', async () => {
     await unheard(chain, 'campus', `UPDATE mark SET value = 3 WHERE id = 81; DELETE FROM mark WHERE id = 82`);
     const everything = { table: null, keys: null };
@@ -215,7 +237,7 @@ describe('a resync of 20,000 rows', () => {
     const first = await chain.sync.resync.start({ ...chosen, mode: 'policy', throttleBytesPerSecond: null });
     await chain.sync.requestResync('a doubt');
     await until(async () => chain.sync.resync.report?.id !== first.id);
-    expect(await over()).toMatchObject({ state: 'done', reason: 'a doubt', tables: 4 });
+    expect(await over()).toMatchObject({ state: 'done', reason: 'a doubt', tables: 5 });
   });
 
   test.each([
