@@ -1,0 +1,22 @@
+/** One campus of the simulated world. */
+import Sqlite from 'better-sqlite3';
+import { migrate } from '../../apps/appliance/src/sync-log/log-schema.ts';
+import type { Database } from './database/database.ts';
+import type { History } from './history.ts';
+import type { Box } from './sites/box.ts';
+import type { Line } from './world/network.ts';
+
+export interface Campus {
+  name: string;
+  database: Database;
+  history: History;
+  box: Box;
+  line: Line;
+}
+
+export function newLogFile(): Sqlite.Database {
+  const file = new Sqlite(':memory:');
+  file.pragma('journal_mode = OFF');
+  migrate(file);
+  return file;
+}

@@ -1,0 +1,130 @@
+/** The rows of a model database as the engine's apply sees them: its `RowStore`, in the transaction that a session has open. */
+import type {
+  ForeignKey,
+  ReferenceProblem,
+  Row,
+  RowChange,
+  RowStore,
+  Table,
+} from '@skooly-edge/sync-protocol';
+import type { Session } from './session.ts';
+
+export function modelRows(session: Session): RowStore {
+  return {
+    lock: (table, keys) => session.run((transaction) => transaction.lock(table.name, keys, 'exclusive')),
+    read: (table, keys) =>
+      session.run((transaction) => transaction.read(table.name, keys).map(({ row }) => ({ ...row }))),
+    insert: (table, columns, rows) =>
+      session.run(async (transaction) => {
+        let inserted = 0;
+        for (const row of rows)
+          if (await transaction.insert(table.name, only(row, columns), 'nothing')) inserted++;
+        return inserted;
+      }),
+    update: (table, columns, rows) =>
+      session.run(async (transaction) => {
+        let updated = 0;
+        for (const row of rows) {
+          if (await transaction.update(table.name, only(row, table.keyColumns), only(row, columns)))
+            updated++;
+        }
+        return updated;
+      }),
+    delete: (table, keys) =>
+      session.run(async (transaction) => {
+        let deleted = 0;
+        for (const key of keys) if (await transaction.delete(table.name, key)) deleted++;
+        return deleted;
+      }),
+    missingParent: (changes) => missingParent(session, changes),
+    remainingChild: (changes) => remainingChild(session, changes),
+    async attempt(work) {
+      const savepoint = await session.run((transaction) => transaction.savepoint());
+      try {
+        return await work();
+      } catch (error) {
+        await session.run((transaction) => transaction.rollbackTo(savepoint));
+        throw error;
+      }
+    },
+  };
+}
+
+async function missingParent(
+  session: Session,
+  changes: readonly RowChange[],
+): Promise<ReferenceProblem | null> {
+  for (const [foreignKey, parents] of wantedParents(changes)) {
+    const wanted = [...parents.values()];
+    const found = await session.run((transaction) => transaction.lock(foreignKey.parent, wanted, 'keyShare'));
+    const there = new Set(found.map((row) => JSON.stringify(only(row, foreignKey.parentColumns))));
+    const missing = wanted.find((parent) => !there.has(JSON.stringify(parent)));
+    if (missing) return { kind: 'parent_missing', foreignKey, parent: missing };
+  }
+  return null;
+}
+
+async function remainingChild(
+  session: Session,
+  changes: readonly RowChange[],
+): Promise<ReferenceProblem | null> {
+  for (const [foreignKey, parents] of abandonedParents(changes)) {
+    const abandoned = [...parents.values()];
+    const remaining = await session.run((transaction) => {
+      const children = transaction.all(foreignKey.child).map(({ row }) => row);
+      return abandoned.find((parent) => {
+        const isBack = transaction.read(foreignKey.parent, [parent]).length > 0;
+        return !isBack && children.some((child) => refersTo(foreignKey, child, parent));
+      });
+    });
+    if (remaining) return { kind: 'delete_referenced', foreignKey, parent: remaining };
+  }
+  return null;
+}
+
+function refersTo({ childColumns, parentColumns }: ForeignKey, child: Row, parent: Row): boolean {
+  return childColumns.every((column, i) => child[column] === parent[parentColumns[i] as string]);
+}
+
+type ParentSets = Map<ForeignKey, Map<string, Row>>;
+
+function wantedParents(changes: readonly RowChange[]): ParentSets {
+  const wanted: ParentSets = new Map();
+  for (const { table, before, after } of changes) {
+    for (const foreignKey of table.references) {
+      const { childColumns, parentColumns } = foreignKey;
+      if (!after || childColumns.some((column) => after[column] == null)) continue;
+      if (before && childColumns.every((column) => before[column] === after[column])) continue;
+      const parent: Row = {};
+      childColumns.forEach((column, i) => {
+        parent[parentColumns[i] as string] = after[column] as string;
+      });
+      remember(wanted, foreignKey, parent);
+    }
+  }
+  return wanted;
+}
+
+function abandonedParents(changes: readonly RowChange[]): ParentSets {
+  const abandoned: ParentSets = new Map();
+  for (const { table, before, after } of changes) {
+    for (const foreignKey of table.referencedBy) {
+      const { parentColumns } = foreignKey;
+      if (!before || parentColumns.some((column) => before[column] == null)) continue;
+      if (after && parentColumns.every((column) => before[column] === after[column])) continue;
+      remember(abandoned, foreignKey, only(before, parentColumns));
+    }
+  }
+  return abandoned;
+}
+
+function remember(sets: ParentSets, foreignKey: ForeignKey, parent: Row): void {
+  const set = sets.get(foreignKey) ?? new Map<string, Row>();
+  sets.set(foreignKey, set.set(JSON.stringify(parent), parent));
+}
+
+function only(row: Row, columns: Table['keyColumns']): Row {
+  return Object.fromEntries(
+    columns.filter((column) => column in row).map((column) => [column, row[column] ?? null]),
+  );
+}

@@ -1,0 +1,246 @@
+/**
+ * A box: the engine's own sync log, draining and follower over a campus's model database, joined as `campus-sync.ts` joins them.
+ * Its process may be killed at any effect; what the next one finds is the database, the log's file, and the relay's word.
+ */
+import type { Catalog, FeedEntry, Row } from '@skooly-edge/sync-protocol';
+import type Sqlite from 'better-sqlite3';
+import type { CampusStore } from '../../../apps/appliance/src/pull/campus-store.ts';
+import { EntryOrder } from '../../../apps/appliance/src/pull/entry-order.ts';
+import { Follower, type OwnLog } from '../../../apps/appliance/src/pull/follower.ts';
+import { BatchSize } from '../../../apps/appliance/src/push/batch-size.ts';
+import { drain } from '../../../apps/appliance/src/push/drain.ts';
+import { SyncLog } from '../../../apps/appliance/src/sync-log/sync-log.ts';
+import { RelayError } from '../../../apps/cloud-relay/src/errors.ts';
+import type { Database } from '../database/database.ts';
+import { inTransaction } from '../database/session.ts';
+import type { Chance } from '../world/chance.ts';
+import { isNetworkTrouble, type Line } from '../world/network.ts';
+import { Process, TimeoutError } from '../world/process.ts';
+import type { Scheduler } from '../world/scheduler.ts';
+import { ModelCampus } from './campus-store.ts';
+import { type CaptureSink, isDatabaseTrouble, ModelCapture } from './capture.ts';
+import { isRestartable } from './cloud-store.ts';
+import { isApply, theOne } from './engine-tables.ts';
+import type { Relay } from './relay.ts';
+
+export interface BoxOptions {
+  campus: string;
+  database: Database;
+  /** The log's file: what is in it survives the process. */
+  logFile: Sqlite.Database;
+  logEpoch: string;
+  relay: Relay;
+  line: Line;
+  catalog: Catalog;
+  scheduler: Scheduler;
+  chance: Chance;
+  wrap: BoxWrap;
+  onDrift(table: string, key: Row, seq: number): void;
+}
+
+/** Where a deliberate bug can be put in without touching the engine. */
+export interface BoxWrap {
+  sink(log: SyncLog, process: Process): CaptureSink;
+  store(store: CampusStore, process: Process, database: Database): CampusStore;
+  ownLog(log: SyncLog, database: Database): OwnLog;
+  captured(captured: () => Promise<void>): () => Promise<void>;
+  isApply(origin: string): boolean;
+}
+
+export const soundBox: BoxWrap = {
+  sink: (log) => log,
+  store: (store) => store,
+  ownLog: (log) => log,
+  captured: (captured) => captured,
+  isApply,
+};
+
+const minRetryDelayUs = 250_000;
+const maxRetryDelayUs = 4_000_000;
+const never = new AbortController().signal;
+
+export class Box {
+  readonly options: BoxOptions;
+  #process: Process | null = null;
+  #log: SyncLog | null = null;
+  #follower: Follower | null = null;
+  #capture: ModelCapture | null = null;
+  #lives = 0;
+
+  constructor(options: BoxOptions) {
+    this.options = options;
+  }
+
+  get running(): boolean {
+    return this.#process?.alive ?? false;
+  }
+
+  get process(): Process | null {
+    return this.#process;
+  }
+
+  get log(): SyncLog {
+    if (!this.#log) throw new Error('the box has not been started');
+    return this.#log;
+  }
+
+  /** Entries of the feed that wait. */
+  get parked(): number {
+    return this.#follower?.parked ?? 0;
+  }
+
+  get capturedLsn(): number {
+    return this.#capture?.durable ?? 0;
+  }
+
+  /** Does nothing while it runs. */
+  start(): void {
+    if (this.running) return;
+    const { campus, database, scheduler, chance, catalog, wrap, logFile, logEpoch, onDrift } = this.options;
+    const process = new Process(`${campus} ${++this.#lives}`, scheduler, chance);
+    this.#process = process;
+    const now = () => Math.floor(scheduler.nowUs / 1000);
+    const log = new SyncLog(logFile, wrap.isApply, { now, newEpoch: () => logEpoch });
+    this.#log = log;
+    const capture = new ModelCapture({
+      process,
+      database,
+      scheduler,
+      chance,
+      sink: wrap.sink(log, process),
+      skipOrigin: wrap.isApply,
+    });
+    this.#capture = capture;
+    const follower = new Follower({
+      store: wrap.store(new ModelCampus(process, database, catalog), process, database),
+      log: wrap.ownLog(log, database),
+      captured: wrap.captured(() => capture.passed()),
+      onDrift,
+    });
+    this.#follower = follower;
+    void capture.run();
+    void this.#retryWaiting(follower);
+    void this.#push(process, log, follower);
+    void this.#pull(process, log, follower);
+  }
+
+  async #retryWaiting(follower: Follower): Promise<void> {
+    await follower.retry(never).catch((error) => this.#tolerate(error));
+  }
+
+  async #push(process: Process, log: SyncLog, follower: Follower): Promise<void> {
+    const { relay, line, campus, scheduler } = this.options;
+    const batchSize = new BatchSize();
+    let wake: PromiseWithResolvers<void> = Promise.withResolvers();
+    let failures = 0;
+    log.onAppend(() => {
+      if (failures === 0) wake.resolve();
+    });
+    const target = {
+      sync: (epoch: string) => line.request(process, () => relay.sync(campus, epoch)),
+      push: (header: Parameters<Relay['push']>[1], lines: readonly string[]) =>
+        line.request(process, () => relay.push(campus, header, lines)),
+    };
+    for (;;) {
+      wake = Promise.withResolvers();
+      try {
+        await process.step();
+        await drain(
+          {
+            log,
+            relay: target,
+            batchSize,
+            monotonicMs: () => scheduler.nowUs / 1000,
+            onAnswer: () => {
+              if (follower.parked > 0) void this.#retryWaiting(follower);
+            },
+          },
+          never,
+        );
+        failures = 0;
+        if (log.lastSeq === log.acknowledged) await process.see(wake.promise);
+      } catch (error) {
+        this.#tolerate(error);
+        batchSize.failed();
+        failures++;
+        await process.sleep(this.#retryDelayUs(failures));
+      }
+    }
+  }
+
+  async #pull(process: Process, log: SyncLog, follower: Follower): Promise<void> {
+    const { relay, line, campus, chance } = this.options;
+    for (let failures = 0; ; ) {
+      try {
+        await line.request(process, () => relay.sync(campus, log.epoch));
+        const order = new EntryOrder(await this.#readCursor(process));
+        for (let offset = order.applied; ; ) {
+          // Now and then an earlier part of the feed is asked for again, and what comes is not in order.
+          const from = chance.happens(0.1) ? Math.max(0, offset - chance.between(1, 4)) : offset;
+          const { rows } = await line.request(process, () => relay.feed(campus, from));
+          const entries = rows.map(toEntry);
+          offset = Math.max(offset, entries.at(-1)?.seq ?? 0);
+          await this.#receive(process, order, entries, follower);
+          failures = 0;
+        }
+      } catch (error) {
+        this.#tolerate(error);
+        failures++;
+      }
+      await process.sleep(this.#retryDelayUs(failures));
+    }
+  }
+
+  async #receive(
+    process: Process,
+    order: EntryOrder,
+    entries: FeedEntry[],
+    follower: Follower,
+  ): Promise<void> {
+    const { chance } = this.options;
+    const chunks = chance.happens(0.2) ? chance.shuffled(entries).map((entry) => [entry]) : [entries];
+    for (const chunk of chunks) {
+      for (const entry of chunk) order.add(entry);
+      for (let group = order.nextGroup(); group.length > 0; group = order.nextGroup()) {
+        await process.step();
+        await follower.apply(group, never);
+        order.done(group);
+      }
+    }
+  }
+
+  #readCursor(process: Process): Promise<number> {
+    return inTransaction(process, this.options.database, (session) =>
+      session.run((transaction) => Number(transaction.read('sync.cursor', [theOne])[0]?.row.seq ?? 0)),
+    );
+  }
+
+  /** Trouble that the engine has to live with; anything else ends the simulation. */
+  #tolerate(error: unknown): void {
+    const isTrouble =
+      isNetworkTrouble(error) ||
+      isDatabaseTrouble(error) ||
+      isRestartable(error) ||
+      error instanceof TimeoutError ||
+      error instanceof RelayError;
+    if (!isTrouble) this.options.scheduler.fail(error);
+  }
+
+  #retryDelayUs(failures: number): number {
+    const ceiling = Math.min(maxRetryDelayUs, minRetryDelayUs * 2 ** failures);
+    return minRetryDelayUs + this.options.chance.fraction() * (ceiling - minRetryDelayUs);
+  }
+}
+
+function toEntry(row: Row): FeedEntry {
+  const { changes, corrections } = JSON.parse(row.body ?? '') as Pick<FeedEntry, 'changes' | 'corrections'>;
+  return {
+    epoch: row.epoch ?? '',
+    seq: Number(row.seq),
+    stamp: { epoch: row.stamp_epoch ?? '', seq: Number(row.stamp_seq) },
+    committedAt: Number(row.committed_at),
+    lsn: Number(row.lsn),
+    changes,
+    corrections,
+  };
+}

@@ -1,0 +1,315 @@
+/**
+ * A relay over the cloud's model database: the engine's own ingest, feed builder and retry of parked transactions, in a process
+ * that may be killed at any effect and is started again. What it knows afterwards is what the database holds.
+ */
+import {
+  type Batch,
+  type BatchHeader,
+  type CapturedTransaction,
+  type Catalog,
+  conflictTable,
+  type Row,
+  type Transaction,
+} from '@skooly-edge/sync-protocol';
+import { RelayError } from '../../../apps/cloud-relay/src/errors.ts';
+import { FeedBuilder, type FeedCommit } from '../../../apps/cloud-relay/src/feed/feed-builder.ts';
+import type { CloudStore } from '../../../apps/cloud-relay/src/ingest/cloud-store.ts';
+import { Ingest, type PushResult } from '../../../apps/cloud-relay/src/ingest/ingest.ts';
+import { retryParked } from '../../../apps/cloud-relay/src/ingest/retry-parked.ts';
+import type { Database } from '../database/database.ts';
+import { inTransaction } from '../database/session.ts';
+import type { Transaction as OpenTransaction } from '../database/transaction.ts';
+import type { Chance } from '../world/chance.ts';
+import { Process } from '../world/process.ts';
+import type { Scheduler } from '../world/scheduler.ts';
+import { type CaptureSink, isDatabaseTrouble, ModelCapture } from './capture.ts';
+import { isRestartable, ModelCloud } from './cloud-store.ts';
+import { isApply, theOne } from './engine-tables.ts';
+
+export interface RelayOptions {
+  database: Database;
+  catalog: Catalog;
+  scheduler: Scheduler;
+  chance: Chance;
+  /** Faults that are planted through the seams. */
+  wrap: RelayWrap;
+}
+
+/** Where a deliberate bug can be put in without touching the engine. */
+export interface RelayWrap {
+  store(store: CloudStore, process: Process, database: Database): CloudStore;
+  feedSink(sink: CaptureSink): CaptureSink;
+  isApply(origin: string): boolean;
+}
+
+export const soundRelay: RelayWrap = { store: (store) => store, feedSink: (sink) => sink, isApply };
+
+export interface FeedAnswer {
+  rows: Row[];
+  upToDate: boolean;
+}
+
+export interface SyncAnswer extends PushResult {
+  epoch: string;
+}
+
+const maxFeedRows = 6;
+const holdUs = 5_000_000;
+const gatherUs = 250_000;
+const retryDelayUs = 2_000_000;
+
+export class Relay {
+  readonly #options: RelayOptions;
+  #process: Process | null = null;
+  #ingest: Ingest | null = null;
+  #store: CloudStore | null = null;
+  #readers = new Set<() => void>();
+  #capture: ModelCapture | null = null;
+  #lives = 0;
+
+  constructor(options: RelayOptions) {
+    this.#options = options;
+  }
+
+  get process(): Process | null {
+    return this.#process;
+  }
+
+  /** Everything that the cloud committed before this position is in the feed. */
+  get capturedLsn(): number {
+    return this.#capture?.durable ?? 0;
+  }
+
+  get running(): boolean {
+    return this.#process?.alive ?? false;
+  }
+
+  /** Does nothing while it runs. */
+  start(): void {
+    if (this.running) return;
+    const { scheduler, chance, database, catalog, wrap } = this.#options;
+    const process = new Process(`relay ${++this.#lives}`, scheduler, chance);
+    this.#process = process;
+    this.#readers = new Set();
+    const now = () => new Date(Math.floor(scheduler.nowUs / 1000));
+    this.#store = wrap.store(new ModelCloud(process, database, catalog), process, database);
+    this.#ingest = new Ingest({ store: this.#store, now });
+    const keeper = new ParkedKeeper(this.#store, process, this.#options);
+    void keeper.run();
+    void this.#writeFeed(process, keeper);
+  }
+
+  sync(campus: string, epoch: string): Promise<SyncAnswer> | null {
+    return this.#handle(async (process) => {
+      const { database } = this.#options;
+      return inTransaction(process, database, (session) =>
+        session.run((transaction) => {
+          const [cursor] = transaction.read('sync.cursor', [{ campus, epoch }]);
+          const parked = transaction.all('sync.parked').filter(({ row }) => row.campus === campus).length;
+          const [site] = transaction.read('sync.site', [theOne]);
+          const seq = Number(cursor?.row.seq ?? 0);
+          return { epoch: site?.row.epoch ?? '', cursor: { epoch, seq }, conflicts: 0, parked };
+        }),
+      );
+    });
+  }
+
+  push(campus: string, header: BatchHeader, lines: readonly string[]): Promise<PushResult> | null {
+    const batch: Batch = { ...header, transactions: lines.map((line) => JSON.parse(line) as Transaction) };
+    return this.#handle(() => (this.#ingest as Ingest).push(campus, batch));
+  }
+
+  /** Entries behind `after`; held for a while when there are none. */
+  feed(campus: string, after: number): Promise<FeedAnswer> | null {
+    return this.#handle(async (process) => {
+      const found = await this.#readFeed(process, campus, after);
+      if (found.rows.length > 0) return found;
+      const grown = new Promise<void>((resolve) => {
+        this.#readers.add(resolve);
+        this.#options.scheduler.after(holdUs, resolve);
+      });
+      await process.see(grown);
+      return this.#readFeed(process, campus, after);
+    });
+  }
+
+  #handle<T>(work: (process: Process) => Promise<T>): Promise<T> | null {
+    const process = this.#process;
+    if (!process?.alive) return null;
+    return (async () => {
+      await process.step();
+      try {
+        return await work(process);
+      } catch (error) {
+        if (isDatabaseTrouble(error) || isRestartable(error))
+          throw new RelayError('DATABASE_UNAVAILABLE', 'The database does not answer.', {}, { cause: error });
+        throw error;
+      }
+    })();
+  }
+
+  #readFeed(process: Process, campus: string, after: number): Promise<FeedAnswer> {
+    return inTransaction(process, this.#options.database, (session) =>
+      session.run((transaction) => {
+        const rows = transaction
+          .all('sync.feed')
+          .map(({ row }) => row)
+          .filter((row) => row.campus === campus && Number(row.seq) > after)
+          .sort((a, b) => Number(a.seq) - Number(b.seq));
+        return { rows: rows.slice(0, maxFeedRows), upToDate: rows.length <= maxFeedRows };
+      }),
+    );
+  }
+
+  async #writeFeed(process: Process, keeper: ParkedKeeper): Promise<void> {
+    const { scheduler, database, chance, catalog, wrap } = this.#options;
+    for (;;) {
+      try {
+        const state = await inTransaction(process, database, (session) => session.run(readFeedState));
+        const builder = new FeedBuilder({
+          ...state,
+          catalog: { current: catalog },
+          isApply: wrap.isApply,
+          seal: () => '',
+        });
+        const sink: CaptureSink = {
+          append: async (transactions) => {
+            const commit = builder.build(transactions);
+            if (commit) await this.#write(process, commit);
+            keeper.touched(transactions);
+          },
+        };
+        const capture = new ModelCapture({
+          process,
+          database,
+          scheduler,
+          chance,
+          sink: wrap.feedSink(sink),
+          skipOrigin: () => false,
+        });
+        this.#capture = capture;
+        await capture.stream();
+      } catch (error) {
+        if (!isDatabaseTrouble(error)) scheduler.fail(error);
+      }
+      await process.sleep(retryDelayUs / 4);
+    }
+  }
+
+  async #write(process: Process, { rows, followers, position }: FeedCommit): Promise<void> {
+    await inTransaction(process, this.#options.database, async (session) => {
+      await session.run(async (open) => {
+        for (const row of rows) await open.insert('sync.feed', feedRow(row));
+      });
+      await session.run(async (open) => {
+        for (const { campus, feedSeq, stampEpoch, stampSeq } of followers) {
+          const values = { feed_seq: String(feedSeq), stamp_epoch: stampEpoch, stamp_seq: String(stampSeq) };
+          if (!(await open.update('sync.follower', { campus }, values)))
+            await open.insert('sync.follower', { campus, ...values });
+        }
+      });
+      await session.run((open) => open.update('sync.feed_position', theOne, { lsn: String(position) }));
+    });
+    const readers = this.#readers;
+    this.#readers = new Set();
+    for (const wake of readers) wake();
+  }
+}
+
+/** Tries parked transactions again when what they wait for changes, as the relay's keeper does. */
+class ParkedKeeper {
+  readonly #store: CloudStore;
+  readonly #process: Process;
+  readonly #options: RelayOptions;
+  readonly #touched = new Set<string>();
+  #everything = true;
+  #wake: PromiseWithResolvers<void> = Promise.withResolvers();
+
+  constructor(store: CloudStore, process: Process, options: RelayOptions) {
+    this.#store = store;
+    this.#process = process;
+    this.#options = options;
+  }
+
+  touched(transactions: readonly CapturedTransaction[]): void {
+    for (const { changes } of transactions) for (const { table } of changes) this.#touched.add(table);
+    if (this.#touched.size > 0) this.#wake.resolve();
+  }
+
+  async run(): Promise<void> {
+    this.#wake.resolve();
+    for (;;) {
+      await this.#process.see(this.#wake.promise);
+      await this.#process.sleep(gatherUs);
+      this.#wake = Promise.withResolvers();
+      try {
+        await this.#retry();
+      } catch (error) {
+        if (!isDatabaseTrouble(error) && !isRestartable(error)) this.#options.scheduler.fail(error);
+        this.#everything = true;
+        this.#wake.resolve();
+        await this.#process.sleep(retryDelayUs);
+      }
+    }
+  }
+
+  async #retry(): Promise<void> {
+    const { database, scheduler } = this.#options;
+    const everything = this.#everything;
+    const touched = new Set(this.#touched);
+    this.#everything = false;
+    this.#touched.clear();
+    const waitsFor = (row: Row) => JSON.parse(row.waits_for ?? '[]') as string[];
+    const due = await inTransaction(this.#process, database, (session) =>
+      session.run((open) => {
+        const decided = new Set(
+          touched.has(conflictTable)
+            ? open.all(conflictTable).flatMap(({ row }) => (row.status === 'decided' ? [row.id] : []))
+            : [],
+        );
+        return open
+          .all('sync.parked')
+          .filter(
+            ({ row }) =>
+              everything ||
+              decided.has(row.conflict_id ?? '') ||
+              waitsFor(row).some((table) => touched.has(table)),
+          )
+          .map(({ row }) => row.campus ?? '');
+      }),
+    );
+    const now = new Date(Math.floor(scheduler.nowUs / 1000));
+    const isDue = (parked: { waitsFor: readonly string[] }) =>
+      everything || parked.waitsFor.some((table) => touched.has(table));
+    for (const campus of new Set(due)) await retryParked(this.#store, campus, isDue, now);
+  }
+}
+
+function readFeedState(open: OpenTransaction) {
+  const [position] = open.read('sync.feed_position', [theOne]);
+  const [site] = open.read('sync.site', [theOne]);
+  return {
+    position: Number(position?.row.lsn ?? 0),
+    epoch: site?.row.epoch ?? '',
+    followers: open.all('sync.follower').map(({ row }) => ({
+      campus: row.campus ?? '',
+      feedSeq: Number(row.feed_seq),
+      stampEpoch: row.stamp_epoch ?? '',
+      stampSeq: Number(row.stamp_seq),
+    })),
+  };
+}
+
+function feedRow(row: FeedCommit['rows'][number]): Row {
+  return {
+    campus: row.campus,
+    seq: String(row.seq),
+    epoch: row.epoch,
+    stamp_epoch: row.stampEpoch,
+    stamp_seq: String(row.stampSeq),
+    committed_at: String(row.committedAt),
+    lsn: String(row.lsn),
+    body: row.body,
+    seal: row.seal,
+  };
+}
