@@ -117,6 +117,7 @@ export async function runAppliance(
     readStatus: () => readStatus(config, sync, link, gateway, disk, clock),
     logger,
     resync: sync.resync,
+    inbox: sync.inbox,
     adopt: { adopt: (path) => sync.adopt(path, signal) },
   });
 

@@ -9,7 +9,9 @@ import {
   Capture,
   type CaptureSink,
   checkServer,
+  type Inbox,
   isApplyOrigin,
+  postgresInbox,
   readSite,
   type SyncMap,
   sessionConfig,
@@ -114,6 +116,8 @@ export interface SyncStatus {
 export interface CampusSync {
   /** Compares this campus with the cloud, and repairs. */
   readonly resync: Pick<Resync, 'start' | 'cancel' | 'plan' | 'report'>;
+  /** What both sides changed, and what people decide about it. */
+  readonly inbox: Inbox;
   /** The box has reason to doubt that it is equal: everything is compared and repaired once it has caught up. */
   requestResync(reason: string): Promise<void>;
   /** Takes in the log of a box that died: its file, or the folder that it lies in. */
@@ -313,6 +317,7 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
     },
     drain,
     resync,
+    inbox: postgresInbox({ pool: database, catalog, now: () => new Date(now() ?? Date.now()) }),
     adopt: (path, limit) => adoptLog({ path, stateDir, ownEpoch: log.epoch, relay }, limit),
     async requestResync(reason) {
       await resync.request(reason);

@@ -5,8 +5,9 @@ import { Command } from 'commander';
 import { Client } from 'pg';
 import { pino } from 'pino';
 import { readConfig, readDatabaseUrl } from './config/config.ts';
-import { readEnv } from './config/env.ts';
+import { readEnv, readLocale } from './config/env.ts';
 import { enrol } from './enrol/enrol.ts';
+import { addInbox } from './inbox/inbox-command.ts';
 import { addPublishCommand } from './migrations/publish-command.ts';
 import { runRelay } from './relay.ts';
 
@@ -44,6 +45,7 @@ export function buildCli(): Command {
       }
     });
   addPublishCommand(program, readEnv);
+  addInbox(program, { readEnv, readLocale });
   program
     .command('serve')
     .description('Run the relay until it is told to stop.')

@@ -5,7 +5,16 @@ export * from './decision/decide.ts';
 export * from './decision/decision.ts';
 export * from './decision/entry.ts';
 export * from './decision/errors.ts';
-export { blamedChange } from './decision/parked-decision.ts';
+export * from './decision/inbox/add-inbox-commands.ts';
+export * from './decision/inbox/inbox.ts';
+export {
+  type InboxTerminal,
+  inboxExitCodes,
+  UsageError,
+  withoutErrors,
+} from './decision/inbox/inbox-commands.ts';
+export * from './decision/inbox/postgres-inbox.ts';
+export { languageOf } from './decision/inbox/words.ts';
 export { undoDays } from './decision/plan-undo.ts';
 export * from './digest/campus-rows.ts';
 export * from './digest/digest.ts';

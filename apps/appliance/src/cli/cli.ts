@@ -2,8 +2,10 @@
  * The commands of the box. What they do is handed in; here is only what a person may type, and what a failure looks like
  * to them: one sentence, and the advice that comes with it.
  */
+import type { InboxTerminal } from '@skooly-edge/sync-protocol';
 import { Command, InvalidArgumentError } from 'commander';
 import { addAdoptCommand } from '../adopt/adopt-command.ts';
+import { addInboxCommand } from '../inbox/inbox-command.ts';
 import { addResyncCommand } from '../resync/resync-command.ts';
 import { exitCodeHelp, statusCommand, type Terminal } from './status-command.ts';
 
@@ -20,11 +22,13 @@ export interface CliParts {
   prepare(options: PrepareOptions): Promise<void>;
   env: Readonly<Record<string, string | undefined>>;
   terminal?: Terminal;
+  inboxTerminal?: InboxTerminal;
 }
 
 const usualAdminUrl = 'http://127.0.0.1:8090';
 
-export function buildCli({ serve, prepare, env, terminal = systemTerminal() }: CliParts): Command {
+export function buildCli(parts: CliParts): Command {
+  const { serve, prepare, env, terminal = systemTerminal(), inboxTerminal } = parts;
   const program = new Command('skooly-edge').description(
     'The box that keeps a campus working while the cable is cut.',
   );
@@ -53,6 +57,11 @@ export function buildCli({ serve, prepare, env, terminal = systemTerminal() }: C
       process.exitCode = await statusCommand(options, terminal);
     });
   addResyncCommand(program, adminUrlOf(env));
+  addInboxCommand(program, {
+    adminUrl: adminUrlOf(env),
+    locale: env.LC_ALL || env.LANG,
+    terminal: inboxTerminal,
+  });
   addAdoptCommand(program, adminUrlOf(env));
   return program;
 }

@@ -13,3 +13,8 @@ export interface RelayEnv {
 export function readEnv(): RelayEnv {
   return process.env as RelayEnv;
 }
+
+/** The locale of the person at the terminal. */
+export function readLocale(): string | undefined {
+  return process.env.LC_ALL || process.env.LANG;
+}

@@ -22,6 +22,7 @@ function table(changed: Partial<TableRule> = {}): Table {
     keyColumns: ['id'],
     references: [],
     referencedBy: [],
+    through: null,
   };
 }
 

@@ -1,0 +1,61 @@
+/** `skooly-edge conflicts`, `conflict`, `decide`, `undo`: thin clients of the admin API. */
+
+import { userInfo } from 'node:os';
+import { createInterface } from 'node:readline/promises';
+import { addInboxCommands, type InboxTerminal, inboxExitCodes } from '@skooly-edge/sync-protocol';
+import type { Command } from 'commander';
+import { InboxUnreachableError, remoteInbox } from './remote-inbox.ts';
+
+export interface InboxCommandParts {
+  adminUrl: string;
+  /** Locale of the person, such as `fr_CM.UTF-8`. */
+  locale: string | undefined;
+  terminal?: InboxTerminal;
+}
+
+export function addInboxCommand(program: Command, { adminUrl, locale, terminal }: InboxCommandParts): void {
+  const screen = terminal ?? systemTerminal();
+  addInboxCommands(program, {
+    program: 'skooly-edge',
+    terminal: screen,
+    locale,
+    user: userName(),
+    extend: (command) => command.option('--admin <url>', 'address of the admin API', adminUrl),
+    async withInbox({ admin }, work) {
+      try {
+        return await work(remoteInbox(String(admin)));
+      } catch (error) {
+        if (!(error instanceof InboxUnreachableError)) throw error;
+        screen.complain(`skooly-edge: ${error.message} ${error.advice}\n`);
+        return inboxExitCodes.unreachable;
+      }
+    },
+  });
+}
+
+/** A user without an entry in the system's list has no name. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return 'operator';
+  }
+}
+
+function systemTerminal(): InboxTerminal {
+  const { stdin, stdout, stderr } = process;
+  return {
+    write: (text) => stdout.write(text),
+    complain: (text) => stderr.write(text),
+    ask: stdin.isTTY ? askPerson : null,
+  };
+}
+
+async function askPerson(question: string): Promise<string> {
+  const line = createInterface({ input: process.stdin, output: process.stdout });
+  try {
+    return await line.question(question);
+  } finally {
+    line.close();
+  }
+}
