@@ -93,7 +93,7 @@ class Box {
   }
 
   async push(): Promise<void> {
-    const relay = new RelayClient(chain.relayUrl, chain.authorization);
+    const relay = new RelayClient(chain.relayUrl, chain.session);
     const boots = (lines: readonly string[]) => this.#clock.boots(lines);
     const parts = {
       log: this.log,

@@ -77,6 +77,10 @@ export class Lab {
     );
     await this.#step('cable between campus and cloud', () => this.#layCable());
     await this.#step('cloud', () => this.#startAll('cloud-skooly', 'relay'));
+    await this.#step('box enrolled', async () => {
+      if (campus.hasBoxKey(world) && (await cloud.trustsCampus(world))) return;
+      await campus.enrolCampus(world, this.#run, await cloud.pairCampus(world, this.#run));
+    });
     await this.#step('campus', () => this.#startAll('campus-skooly', 'appliance'));
     await this.#step('campus has its rows from the cloud', () =>
       waitForRows(this.addresses().campus.admin, { signal: this.#ending.signal, report: this.#report }),

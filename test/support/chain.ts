@@ -16,11 +16,12 @@ import {
   type CampusSyncOptions,
   openCampusSync,
 } from '../../apps/appliance/src/campus-sync.ts';
-import { enrol } from '../../apps/cloud-relay/src/enrol/enrol.ts';
+import type { RelaySession } from '../../apps/appliance/src/enrol/relay-session.ts';
 import { runRelay } from '../../apps/cloud-relay/src/relay.ts';
 import { freePort } from '../lab/ports/free-port.ts';
 import { type StandInElectric, startElectric } from './electric.ts';
 import { createDatabase } from './postgres.ts';
+import { sessionOf, trustBox } from './trust.ts';
 
 const password = 'chain-test';
 
@@ -48,8 +49,8 @@ export interface Chain {
   campusUrl: string;
   sync: CampusSync;
   relayUrl: URL;
-  /** Value of the Authorization header. */
-  authorization(): string;
+  /** Of the box that was enrolled last. */
+  session: RelaySession;
   /** Begins or resumes the campus's side. */
   connect(): Promise<void>;
   /** As `connect`, but the relay cannot be reached: what is written is logged and stays. */
@@ -86,7 +87,8 @@ export async function startChain(options: ChainOptions): Promise<Chain> {
   await campus.query(options.schema);
   await prepareSite({ adminUrl: cloudDatabase.url, site: 'cloud', syncMap, password });
   await prepareSite({ adminUrl: campusDatabase.url, site: options.campus, syncMap, password });
-  const token = await enrol(cloud, options.campus);
+  let stateDir = mkdtempSync(join(tmpdir(), 'skooly-chain-'));
+  await trustBox(cloud, options.campus, stateDir);
   const logger = pino({ level: process.env.CHAIN_LOG ?? 'silent' });
   const port = await freePort();
   const electric = options.throughElectric ? await startElectric(asSyncRole(cloudDatabase.url)) : null;
@@ -103,7 +105,6 @@ export async function startChain(options: ChainOptions): Promise<Chain> {
     logger,
     stopRelay.signal,
   );
-  let stateDir = mkdtempSync(join(tmpdir(), 'skooly-chain-'));
   let stopCampus = new AbortController();
   let running: Promise<void> = Promise.resolve();
   const begin = async (relayUrl: URL) => {
@@ -116,7 +117,7 @@ export async function startChain(options: ChainOptions): Promise<Chain> {
         : null,
       stateDir,
       relayUrl,
-      authorization: chain.authorization,
+      session: chain.session,
       logger,
       clock: options.clock,
     });
@@ -131,7 +132,7 @@ export async function startChain(options: ChainOptions): Promise<Chain> {
     campusUrl: campusDatabase.url,
     sync: undefined as unknown as CampusSync,
     relayUrl: new URL(`http://127.0.0.1:${port}`),
-    authorization: () => `Bearer ${token}`,
+    session: sessionOf(new URL(`http://127.0.0.1:${port}`), options.campus, stateDir),
     stateDir,
     connect: () => begin(chain.relayUrl),
     connectToNobody: () => begin(new URL('http://127.0.0.1:9')),
@@ -167,6 +168,8 @@ export async function startChain(options: ChainOptions): Promise<Chain> {
       await prepareSite({ adminUrl: campusDatabase.url, site: options.campus, syncMap, password });
       stateDir = mkdtempSync(join(tmpdir(), 'skooly-chain-'));
       chain.stateDir = stateDir;
+      await trustBox(chain.cloud, options.campus, stateDir);
+      chain.session = sessionOf(chain.relayUrl, options.campus, stateDir);
       chain.campusUrl = campusDatabase.url;
       return oldStateDir;
     },

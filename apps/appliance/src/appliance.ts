@@ -19,6 +19,7 @@ import { type ApplianceConfig, readConfig } from './config/config.ts';
 import { readEnv } from './config/env.ts';
 import { openBallast } from './disk/ballast.ts';
 import { Disk, freeBytesOf } from './disk/disk.ts';
+import { RelaySession, type TrustStatus } from './enrol/relay-session.ts';
 import { createGateway, type Gateway } from './gateway/gateway.ts';
 import { systemClock } from './link/clock.ts';
 import { createLink, type Link } from './link/link.ts';
@@ -72,12 +73,14 @@ export async function runAppliance(
   const clock = new CampusClock(thisMachine(systemClock.after), openClockFile(config.stateDir), (error) =>
     logger.warn({ err: error }, 'what is known of the time could not be kept'),
   );
+  const { relayUrl, campus, stateDir } = config;
+  const session = new RelaySession({ relayUrl, campus, stateDir, monotonicMs: () => performance.now() });
   const sync = await openCampusSync({
     databaseUrl: config.databaseUrl.reveal(),
     syncMap: config.syncMap,
     stateDir: config.stateDir,
     relayUrl: config.relayUrl,
-    authorization: () => `Bearer ${config.relayToken.reveal()}`,
+    session,
     migrations: migrationAccess(config),
     logger,
     clock,
@@ -114,7 +117,7 @@ export async function runAppliance(
     boxMayWrite: () => disk.mayWrite(),
   });
   const admin = buildAdmin({
-    readStatus: () => readStatus(config, sync, link, gateway, disk, clock),
+    readStatus: () => readStatus(config, sync, link, gateway, disk, clock, session.status()),
     logger,
     resync: sync.resync,
     inbox: sync.inbox,
@@ -191,6 +194,7 @@ async function readStatus(
   gateway: Gateway,
   disk: Disk,
   clock: CampusClock,
+  trust: TrustStatus,
 ): Promise<Status> {
   const { state, since, reasons, probes, ...measured } = link.snapshot();
   return {
@@ -203,5 +207,6 @@ async function readStatus(
     gateway: gateway.snapshot(),
     disk: disk.snapshot(),
     clock: clock.status(),
+    trust,
   };
 }

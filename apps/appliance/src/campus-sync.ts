@@ -21,6 +21,7 @@ import { Client, Pool } from 'pg';
 import type { Logger } from 'pino';
 import { type Adopted, adoptLog } from './adopt/adopt.ts';
 import type { CampusClock } from './clock/campus-clock.ts';
+import type { RelayAuthorization } from './enrol/relay-session.ts';
 import { type MigrationAccess, Migrations, type SchemaStatus } from './migrations/migrations.ts';
 import { PostgresKeeper } from './migrations/unknown-keeper.ts';
 import { Follower } from './pull/follower.ts';
@@ -61,8 +62,8 @@ export interface CampusSyncOptions {
   /** Folder of the sync log. */
   stateDir: string;
   relayUrl: URL;
-  /** Value of the Authorization header. */
-  authorization(): string;
+  /** Proves to the relay whose box this is. */
+  session: RelayAuthorization;
   logger: Logger;
   /** What it takes to bring the schema to the cloud's; left out, this box only says when it is behind. */
   migrations?: MigrationAccess | null;
@@ -136,7 +137,7 @@ export interface CampusSync {
 
 /** @throws SyncError when the database is not fit: not prepared, wrong settings, tables that the sync map misses. */
 export async function openCampusSync(options: CampusSyncOptions): Promise<CampusSync> {
-  const { databaseUrl, stateDir, relayUrl, authorization, logger, clock } = options;
+  const { databaseUrl, stateDir, relayUrl, session, logger, clock } = options;
   await inspectDatabase(databaseUrl);
   const database = new Pool({ ...sessionConfig(databaseUrl, { applicationName: 'skooly-edge' }), max: 6 });
   database.on('error', (error) => logger.warn({ err: error }, 'an idle database connection broke'));
@@ -158,7 +159,7 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
       .catch((error) =>
         logger.error({ err: error, table }, 'the rows of a truncated table did not come back'),
       );
-  const relay = new RelayClient(relayUrl, authorization, () => pull.state.feedSeq || null);
+  const relay = new RelayClient(relayUrl, session, () => pull.state.feedSeq || null);
   const captured = (limit: AbortSignal) => capture.passed(database, limit);
   const seed = new Seed({ databaseUrl, catalog, relay, logger });
   const migrations = new Migrations({
@@ -229,7 +230,7 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
   const mayWrite = () => options.mayWrite?.() ?? true;
   const pull: Pull = new Pull({
     relayUrl,
-    authorization,
+    session,
     position,
     database,
     follower,

@@ -1,12 +1,11 @@
 /** The relay's commands. */
-import { readFileSync, writeFileSync } from 'node:fs';
-import { prepareSite, readSyncMap, sessionConfig, syncRole } from '@skooly-edge/sync-protocol';
+import { readFileSync } from 'node:fs';
+import { prepareSite, readSyncMap, syncRole } from '@skooly-edge/sync-protocol';
 import { Command } from 'commander';
-import { Client } from 'pg';
 import { pino } from 'pino';
-import { readConfig, readDatabaseUrl } from './config/config.ts';
+import { readConfig } from './config/config.ts';
 import { readEnv, readLocale } from './config/env.ts';
-import { enrol } from './enrol/enrol.ts';
+import { addEnrolCommands } from './enrol/enrol-command.ts';
 import { addInbox } from './inbox/inbox-command.ts';
 import { addPublishCommand } from './migrations/publish-command.ts';
 import { runRelay } from './relay.ts';
@@ -28,22 +27,7 @@ export function buildCli(): Command {
         password,
       });
     });
-  program
-    .command('enrol')
-    .description("Register a campus and write its box's token to a file.")
-    .requiredOption('--campus <id>', 'lower case, digits and hyphens')
-    .requiredOption('--token-file <file>', 'written with mode 600')
-    .action(async (options: { campus: string; tokenFile: string }) => {
-      const client = new Client(
-        sessionConfig(readDatabaseUrl(readEnv()), { applicationName: 'skooly-relay enrol' }),
-      );
-      await client.connect();
-      try {
-        writeFileSync(options.tokenFile, `${await enrol(client, options.campus)}\n`, { mode: 0o600 });
-      } finally {
-        await client.end();
-      }
-    });
+  addEnrolCommands(program, readEnv);
   addPublishCommand(program, readEnv);
   addInbox(program, { readEnv, readLocale });
   program

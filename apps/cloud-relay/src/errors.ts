@@ -1,6 +1,26 @@
 /** What the relay answers when it refuses: an HTTP status, a stable code, a sentence, and advice for the operator. */
 export const relayErrors = {
-  UNAUTHENTICATED: { status: 401, advice: 'Enrol the campus again, or give the box its token.' },
+  UNAUTHENTICATED: { status: 401, advice: 'Open a new session; a box does so by itself.' },
+  PROOF_INVALID: {
+    status: 401,
+    advice: 'Ask for a new challenge and sign that; if it goes on, enrol the box again.',
+  },
+  PAIRING_REFUSED: {
+    status: 403,
+    advice: 'Look at the code and the campus again, or have a new code made with `skooly-relay pair`.',
+  },
+  BOX_UNKNOWN: {
+    status: 403,
+    advice: 'Have a code made with `skooly-relay pair`, and run `skooly-edge enrol` on the box.',
+  },
+  BOX_PENDING: {
+    status: 403,
+    advice: 'Compare the fingerprint that the box shows, and run `skooly-relay confirm`.',
+  },
+  BOX_REVOKED: {
+    status: 403,
+    advice: 'If it is to be trusted again, have a code made with `skooly-relay pair`, and enrol it anew.',
+  },
   REQUEST_INVALID: {
     status: 400,
     advice: 'Update the box: it sent a request that this relay does not understand.',
@@ -16,7 +36,8 @@ export const relayErrors = {
   },
   FEED_TRIMMED: {
     status: 410,
-    advice: 'Nothing, if the box asks where it stands: it goes on behind what is gone, and resyncs by itself.',
+    advice:
+      'Nothing, if the box asks where it stands: it goes on behind what is gone, and resyncs by itself.',
   },
   EPOCH_UNKNOWN: {
     status: 409,

@@ -7,6 +7,8 @@ import { checkServer, readSite, sessionConfig, WatchedCatalog } from '@skooly-ed
 import { Client, Pool } from 'pg';
 import type { Logger } from 'pino';
 import type { RelayConfig } from './config/config.ts';
+import { distrust, revokedCampuses } from './enrol/distrust.ts';
+import { HeldRequests } from './enrol/held-requests.ts';
 import { defaultFeedRetention, keepFeed } from './feed/feed-retention.ts';
 import { FeedSignals } from './feed/feed-signals.ts';
 import { FeedWriter } from './feed/feed-writer.ts';
@@ -51,6 +53,15 @@ export async function runRelay(config: RelayConfig, logger: Logger, signal: Abor
   const salvage = new Salvage({ store, seal, now });
   const keeper = new ParkedKeeper({ store, queries: pool, logger, now });
   const signals = new FeedSignals(databaseUrl, logger);
+  const held = new HeldRequests({
+    databaseUrl,
+    logger,
+    async onTrustChanged() {
+      if (!config.trustedKeysFile) return;
+      const gone = distrust(config.trustedKeysFile, await revokedCampuses(pool));
+      if (gone.length > 0) logger.warn({ campuses: gone }, 'revoked campuses are off the trusted keys');
+    },
+  });
   catalog.onChange(() => {
     logger.info('the schema or the sync map is another one');
     keeper.tryEverything();
@@ -65,7 +76,7 @@ export async function runRelay(config: RelayConfig, logger: Logger, signal: Abor
     },
   });
   const shape = { pool, signals, liveHoldMs };
-  const server = buildServer({ config, catalog, pool, ingest, salvage, shape, logger, now });
+  const server = buildServer({ config, catalog, pool, ingest, salvage, shape, held, logger, now });
   await server.listen(config.listen);
   logger.info({ ...config.listen, electric: config.electricUrl !== null }, 'relay listens');
   signal.addEventListener('abort', () => server.server.closeAllConnections(), { once: true });
@@ -82,6 +93,7 @@ export async function runRelay(config: RelayConfig, logger: Logger, signal: Abor
     keepFeed(retention, signal),
     writer.run(signal),
     signals.run(signal),
+    held.run(signal),
     keeper.run(signal),
     catalog.run(signal),
   ]);

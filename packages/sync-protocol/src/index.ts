@@ -22,6 +22,7 @@ export * from './digest/kept-row.ts';
 export * from './digest/resync-messages.ts';
 export * from './digest/table-digest.ts';
 export * from './digest/version-list.ts';
+export * from './enrol/proof.ts';
 export * from './errors.ts';
 export * from './merge/follow.ts';
 export * from './merge/merge.ts';

@@ -1,4 +1,6 @@
 /** The campus: database, Skooly without rows of its own, appliance. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { syncRole } from '@skooly-edge/sync-protocol';
 import type { ProcessSpec } from '../processes/kept-process.ts';
 import { launchServer } from '../processes/node-process.ts';
@@ -42,6 +44,17 @@ export async function prepareCampus(world: World, run: RunStep): Promise<void> {
   await run('campus-setup', programs.edge, args);
 }
 
+/** Whether the box has a key. */
+export function hasBoxKey(world: World): boolean {
+  return existsSync(join(world.layout.edgeState, 'box-key.pem'));
+}
+
+/** The box asks the running relay to be trusted. */
+export async function enrolCampus(world: World, run: RunStep, code: string): Promise<void> {
+  const place = ['--relay', httpUrl(world.ports.cableRelay), '--state-dir', world.layout.edgeState];
+  await run('campus-setup', programs.edge, ['enrol', '--code', code, '--campus', world.campus, ...place]);
+}
+
 export function campusSkooly(world: World): ProcessSpec {
   const listen = world.ports.campusSkooly;
   const env = { ...skoolyEnv(world), SKOOLY_LISTEN: `127.0.0.1:${listen}`, ...world.env['campus-skooly'] };
@@ -63,7 +76,6 @@ export function appliance(world: World): ProcessSpec {
     EDGE_DATABASE_URL: roleUrl(syncRole, syncPassword, ports.campusPostgres, world.database),
     EDGE_SYNC_MAP: world.syncMapFile,
     EDGE_RELAY_URL: httpUrl(ports.cableRelay),
-    EDGE_RELAY_TOKEN_FILE: keys.relayToken,
     EDGE_CLOUD_PUBLIC_KEY_FILE: keys.relayPublicKey,
     EDGE_MIGRATION_DATABASE_URL: ownerUrl(world),
     EDGE_RELEASE_PUBLIC_KEY_FILE: keys.releasePublicKey,

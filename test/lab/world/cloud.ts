@@ -1,5 +1,4 @@
 /** The cloud's side: database, Skooly and its rows, relay. */
-import { existsSync } from 'node:fs';
 import { syncRole } from '@skooly-edge/sync-protocol';
 import type { ProcessSpec } from '../processes/kept-process.ts';
 import { launchServer } from '../processes/node-process.ts';
@@ -34,21 +33,31 @@ export async function seedCloud(world: World, run: RunStep): Promise<void> {
   await markLoaded(cloudAdminUrl(world));
 }
 
-/** Makes the database ready for the sync, and enrols the campus. */
+/** Makes the database ready for the sync. */
 export async function prepareCloud(world: World, run: RunStep): Promise<void> {
-  const { syncMapFile, keys } = world;
-  const files = ['--sync-map', syncMapFile, '--password-file', keys.cloudSyncPassword];
+  const files = ['--sync-map', world.syncMapFile, '--password-file', world.keys.cloudSyncPassword];
   await run('cloud-setup', programs.relay, ['prepare', '--admin-url', cloudAdminUrl(world), ...files]);
-  if (await isEnrolled(world)) return;
-  const enrol = ['enrol', '--campus', world.campus, '--token-file', keys.relayToken];
-  await run('cloud-setup', programs.relay, enrol, { RELAY_DATABASE_URL: relayDatabaseUrl(world) });
 }
 
-/** Only with its token: enrolling again gives a new one. */
-async function isEnrolled(world: World): Promise<boolean> {
-  if (!existsSync(world.keys.relayToken)) return false;
+/** A code for the campus's box; nobody is there to compare fingerprints. */
+export async function pairCampus(world: World, run: RunStep): Promise<string> {
+  const pair = [
+    'pair',
+    '--campus',
+    world.campus,
+    '--by',
+    'the lab',
+    '--confirm-automatically',
+    '--code-only',
+  ];
+  const env = { RELAY_DATABASE_URL: relayDatabaseUrl(world) };
+  return (await run('cloud-setup', programs.relay, pair, env)).trim();
+}
+
+/** Whether the cloud trusts a box of the campus. */
+export async function trustsCampus(world: World): Promise<boolean> {
   const known = await withClient(cloudAdminUrl(world), (client) =>
-    client.query('select from sync.campus where campus = $1', [world.campus]),
+    client.query("select from sync.box_key where campus = $1 and state = 'trusted'", [world.campus]),
   );
   return known.rowCount !== 0;
 }
@@ -79,6 +88,7 @@ export function relay(world: World): ProcessSpec {
     RELAY_LISTEN: `127.0.0.1:${listen}`,
     RELAY_SYNC_MAP: world.syncMapFile,
     RELAY_SIGNING_KEY_FILE: world.keys.relaySigningKey,
+    RELAY_TRUSTED_KEYS_FILE: world.keys.trustedKeys,
     ...world.env.relay,
   };
   const command = {

@@ -16,8 +16,6 @@ export interface KeyFiles {
   readonly campusSyncPassword: string;
   readonly cloudAppPassword: string;
   readonly campusAppPassword: string;
-  /** Written by `enrol`. */
-  readonly relayToken: string;
 }
 
 export function makeKeys(dir: string, campus: string): KeyFiles {
@@ -43,7 +41,6 @@ export function makeKeys(dir: string, campus: string): KeyFiles {
     campusSyncPassword: password(at('campus-sync.password')),
     cloudAppPassword: password(at('cloud-app.password')),
     campusAppPassword: password(at('campus-app.password')),
-    relayToken: at('relay.token'),
   };
 }
 

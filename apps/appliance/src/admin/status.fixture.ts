@@ -75,4 +75,5 @@ export const exampleStatus: Status = {
     boot: '0f3a91bc77d0.1',
     lastExchangeAt: '2026-03-02T06:59:59.000Z',
   },
+  trust: { state: 'trusted', fingerprint: '4Q7K-M2XV-A9RT-0JCD-8WEN', problem: null },
 };

@@ -100,6 +100,12 @@ const ClockStatus = Type.Object({
   lastExchangeAt: orNull(Instant),
 });
 
+const TrustStatus = Type.Object({
+  state: Type.Enum(['not asked', 'not enrolled', 'pending', 'trusted', 'revoked', 'unknown']),
+  fingerprint: orNull(Type.String({ description: 'of the box’s key' })),
+  problem: orNull(Type.String()),
+});
+
 export const StatusSchema = Type.Object({
   campus: Type.String(),
   state: State,
@@ -110,6 +116,7 @@ export const StatusSchema = Type.Object({
   gateway: GatewayStatus,
   disk: DiskStatus,
   clock: ClockStatus,
+  trust: TrustStatus,
 });
 
 export type Status = Type.Static<typeof StatusSchema>;

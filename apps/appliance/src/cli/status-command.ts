@@ -10,7 +10,7 @@ Exit codes:
   1  the command was wrong
   2  the box does not hold the school's data yet
   3  the appliance does not answer
-  4  the box works, but transactions are parked and wait for a person`;
+  4  the box works, but a person is needed: transactions are parked, or the cloud does not trust the box`;
 
 export interface StatusOptions {
   admin: string;
@@ -52,7 +52,8 @@ async function showOnce({ admin, json }: StatusOptions, terminal: Terminal): Pro
   const screen = () => statusScreen(status, { nowMs: terminal.nowMs(), colour: terminal.colour });
   terminal.write(`${json ? JSON.stringify(status) : screen()}\n`);
   if (!status.sync.ready) return exitCodes.notReady;
-  return status.sync.parked > 0 ? exitCodes.attention : exitCodes.ok;
+  const untrusted = status.trust.problem !== null;
+  return status.sync.parked > 0 || untrusted ? exitCodes.attention : exitCodes.ok;
 }
 
 async function askStatus(admin: string): Promise<{ status: Status } | { problem: string }> {

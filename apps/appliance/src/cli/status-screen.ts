@@ -33,6 +33,7 @@ export function statusScreen(status: Status, { nowMs, colour }: ScreenOptions): 
   const dim = (text: string) => paint('dim', text);
   const rows: [string, string][] = [
     ['Serving', serving(status)],
+    ...trust(status, paint),
     ['To send', pending(status)],
     [
       'Last sync',
@@ -73,6 +74,15 @@ function serving({ campus, policy, gateway }: Status): string {
   ];
   const held = gateway.heldWrites > 0 ? `, ${count(gateway.heldWrites, 'write')} held for a moment` : '';
   return `campus ${campus}, ${from} (policy ${policy})${held}`;
+}
+
+/** Said only while the cloud does not take this box for the campus's. */
+function trust({ trust: { state, problem, fingerprint } }: Status, paint: Paint): [string, string][] {
+  if (problem === null) return [];
+  const colour = state === 'revoked' || state === 'unknown' ? 'red' : 'yellow';
+  const kept = 'Nothing is sent or fetched meanwhile, and nothing is lost.';
+  const key = fingerprint === null ? '' : ` (this box: ${fingerprint})`;
+  return [['Trust', `${paint(colour, problem)} ${kept}${key}`]];
 }
 
 function pending({ sync }: Status): string {

@@ -30,7 +30,6 @@ const good = {
   EDGE_DATABASE_URL: 'postgres://skooly_sync:hunter2@127.0.0.1:5432/skooly',
   EDGE_SYNC_MAP: file('sync-map.json', JSON.stringify(syncMap)),
   EDGE_RELAY_URL: 'http://127.0.0.1:8080',
-  EDGE_RELAY_TOKEN_FILE: file('token', 'tok-123\n'),
   EDGE_CLOUD_PUBLIC_KEY_FILE: file('public.pem', publicPem),
   EDGE_GATEWAY_LISTEN: '0.0.0.0:8000',
   EDGE_ADMIN_LISTEN: '127.0.0.1:8090',
@@ -57,7 +56,6 @@ test('a whole environment becomes the configuration, with defaults for what it l
     },
   });
   expect(config.probeUrls.map(String)).toEqual(['http://127.0.0.1:8080/']);
-  expect(config.relayToken.reveal()).toBe('tok-123');
 });
 
 test('timings, further probe URLs and an IPv6 address are taken from the environment', () => {
@@ -79,7 +77,6 @@ test('secrets do not print', () => {
   const config = readConfig(good);
   const printed = `${JSON.stringify(config)} ${inspect(config, { depth: 5 })} ${config.databaseUrl}`;
   expect(printed).not.toContain('hunter2');
-  expect(printed).not.toContain('tok-123');
 });
 
 test.each([
@@ -93,8 +90,6 @@ test.each([
   ['EDGE_SYNC_MAP', join(dir, 'nowhere.json')],
   ['EDGE_SYNC_MAP', join(dir, 'folder')],
   ['EDGE_RELAY_URL', 'relay.example:8080'],
-  ['EDGE_RELAY_TOKEN_FILE', join(dir, 'no-token')],
-  ['EDGE_RELAY_TOKEN_FILE', file('empty-token', '\n')],
   ['EDGE_CLOUD_PUBLIC_KEY_FILE', file('not-a-key.pem', 'hello')],
   ['EDGE_CLOUD_PUBLIC_KEY_FILE', file('private.pem', privatePem)],
   ['EDGE_CLOUD_PUBLIC_KEY_FILE', file('other-kind.pem', otherPem)],

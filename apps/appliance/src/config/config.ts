@@ -31,7 +31,6 @@ export interface ApplianceConfig {
   databaseUrl: Secret;
   syncMap: SyncMap;
   relayUrl: URL;
-  relayToken: Secret;
   /** Ed25519: what the relay signs its health with. */
   cloudPublicKey: KeyObject;
   /** Null: the box does not follow the cloud's schema by itself. */
@@ -66,7 +65,6 @@ export function readConfig(env: EdgeEnv): ApplianceConfig {
     databaseUrl: new Secret(values.EDGE_DATABASE_URL),
     syncMap: readSyncMap(values.EDGE_SYNC_MAP),
     relayUrl,
-    relayToken: readToken(values.EDGE_RELAY_TOKEN_FILE),
     cloudPublicKey: readPublicKey('EDGE_CLOUD_PUBLIC_KEY_FILE', values.EDGE_CLOUD_PUBLIC_KEY_FILE),
     migrations: readMigrationAccess(values, readPublicKey),
     probeUrls: [relayUrl, ...furtherProbeUrls(values.EDGE_PROBE_URLS)],
@@ -177,15 +175,6 @@ function readAddress(field: keyof FieldValues, text: string): ListenAddress {
   const port = Number(text.slice(colon + 1));
   if (port > 65_535) throw new ConfigError(field, `is ${JSON.stringify(text)}`, 'use a port up to 65535');
   return { host: text.slice(0, colon).replace(/^\[|\]$/g, ''), port };
-}
-
-function readToken(path: string): Secret {
-  const token = readText('EDGE_RELAY_TOKEN_FILE', path).trim();
-  if (token === '' || /\s/.test(token)) {
-    const fix = 'write a new one with `skooly-relay enrol`';
-    throw new ConfigError('EDGE_RELAY_TOKEN_FILE', `names ${path}, which holds no token`, fix);
-  }
-  return new Secret(token);
 }
 
 function readPublicKey(field: keyof FieldValues, path: string): KeyObject {

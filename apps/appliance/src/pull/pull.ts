@@ -17,6 +17,7 @@ import type { FeedEntry } from '@skooly-edge/sync-protocol';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { fetch } from 'undici';
+import type { RelayAuthorization } from '../enrol/relay-session.ts';
 import type { SyncPosition } from '../relay-client/relay-client.ts';
 import type { ReceivedEntry } from '../sync-log/received.ts';
 import { EntryOrder } from './entry-order.ts';
@@ -34,7 +35,7 @@ export interface PullState {
 
 export interface PullOptions {
   relayUrl: URL;
-  authorization(): string;
+  session: RelayAuthorization;
   /** Asks the relay where this campus stands. */
   position(signal: AbortSignal): Promise<SyncPosition>;
   database: Pool;
@@ -119,7 +120,10 @@ export class Pull {
     const stream = new ShapeStream<never>({
       url: new URL('/v1/shape', this.#options.relayUrl).href,
       params: { table: 'sync.feed' },
-      headers: { authorization: () => this.#options.authorization(), 'accept-encoding': 'zstd, gzip' },
+      headers: {
+        authorization: () => this.#options.session.authorization(),
+        'accept-encoding': 'zstd, gzip',
+      },
       ...startOf(position, cursor),
       parser: { int8: (text: string) => text as never },
       fetchClient: fetch as unknown as typeof globalThis.fetch,

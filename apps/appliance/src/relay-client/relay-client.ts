@@ -5,10 +5,11 @@
 
 import type { SignedMigration } from '@skooly-edge/sync-protocol';
 import { type BatchHeader, encodeBatch, encodeLines, protocolVersion } from '@skooly-edge/sync-protocol';
+import type { RelayAuthorization } from '../enrol/relay-session.ts';
 import type { RestorePoint } from '../restore/give-back.ts';
 import type { SequenceAnswer, SequenceQuestion } from '../sequences/sequences.ts';
 import type { ReceivedEntry } from '../sync-log/received.ts';
-import { type Cursor, relayFetch } from './relay-fetch.ts';
+import { type Cursor, RelayRefusal, relayFetch } from './relay-fetch.ts';
 
 export interface SyncPosition {
   campus: string;
@@ -53,13 +54,13 @@ const resyncTimeoutMs = 300_000;
 
 export class RelayClient {
   readonly #relayUrl: URL;
-  readonly #authorization: () => string;
+  readonly #session: RelayAuthorization;
   readonly #feedSeq: () => number | null;
 
   /** @param feedSeq The last feed entry that is applied here: told to the relay with each question, so that it knows what it may forget. */
-  constructor(relayUrl: URL, authorization: () => string, feedSeq: () => number | null = () => null) {
+  constructor(relayUrl: URL, session: RelayAuthorization, feedSeq: () => number | null = () => null) {
     this.#relayUrl = relayUrl;
-    this.#authorization = authorization;
+    this.#session = session;
     this.#feedSeq = feedSeq;
   }
 
@@ -147,7 +148,8 @@ export class RelayClient {
     return this.#call(path, signal, questionTimeoutMs, {});
   }
 
-  #call<T>(
+  /** A session that the relay does not take any more is replaced once. */
+  async #call<T>(
     path: string,
     signal: AbortSignal,
     timeoutMs: number,
@@ -155,12 +157,19 @@ export class RelayClient {
     onBytes?: (bytes: number) => void,
   ): Promise<T> {
     const limited = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
-    const headers = {
-      ...init.headers,
-      authorization: this.#authorization(),
-      'accept-encoding': 'zstd, gzip',
+    const attempt = (authorization: string) => {
+      const headers = { ...init.headers, authorization, 'accept-encoding': 'zstd, gzip' };
+      return relayFetch<T>(new URL(path, this.#relayUrl), { ...init, headers, signal: limited }, onBytes);
     };
-    return relayFetch<T>(new URL(path, this.#relayUrl), { ...init, headers, signal: limited }, onBytes);
+    const authorization = await this.#session.authorization();
+    try {
+      return await attempt(authorization);
+    } catch (error) {
+      if (!(error instanceof RelayRefusal) || (error.status !== 401 && error.status !== 403)) throw error;
+      this.#session.refused(authorization);
+      if (error.status === 403) throw error;
+      return await attempt(await this.#session.authorization());
+    }
   }
 }
 

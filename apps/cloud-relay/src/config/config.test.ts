@@ -25,6 +25,7 @@ beforeAll(() => {
       'ed25519.pem',
       generateKeyPairSync('ed25519').privateKey.export(pem).toString(),
     ),
+    RELAY_TRUSTED_KEYS_FILE: '/etc/skooly/trusted-keys.json',
     ELECTRIC_URL: 'http://127.0.0.1:3000',
     RELAY_FEED_KEEP_DAYS: '40',
     RELAY_FEED_BUDGET_BYTES: '20000000',
@@ -40,6 +41,7 @@ describe('the configuration of the relay', () => {
       listen: { host: '127.0.0.1', port: 8080 },
       signingKey: { asymmetricKeyType: 'ed25519' },
       electricUrl: new URL('http://127.0.0.1:3000'),
+      trustedKeysFile: '/etc/skooly/trusted-keys.json',
       feedRetention: { keepDays: 40, budgetBytes: 20_000_000 },
       logLevel: 'warn',
     });

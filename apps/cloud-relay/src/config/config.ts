@@ -28,6 +28,8 @@ export interface RelayConfig {
   signingKey: KeyObject;
   /** A real Electric to fan the feed out; null: the relay serves the shape itself. */
   electricUrl: URL | null;
+  /** Skooly's trusted keys, which a revoked campus is taken off. Left out: the relay looks after none. */
+  trustedKeysFile?: string | null;
   /** How long and how much of the feeds is kept. */
   feedRetention?: FeedRetentionSettings;
   logLevel: string;
@@ -45,6 +47,7 @@ export function readConfig(env: RelayEnv): RelayConfig {
       required(env, 'RELAY_SIGNING_KEY_FILE', 'set it to the path of an Ed25519 private key (PEM)'),
     ),
     electricUrl: env.ELECTRIC_URL ? readUrl('ELECTRIC_URL', env.ELECTRIC_URL, ['http:', 'https:']) : null,
+    trustedKeysFile: env.RELAY_TRUSTED_KEYS_FILE || null,
     feedRetention: readFeedRetention(env),
     logLevel: readLogLevel(env),
   };

@@ -4,6 +4,7 @@ export interface RelayEnv {
   RELAY_LISTEN?: string;
   RELAY_SYNC_MAP?: string;
   RELAY_SIGNING_KEY_FILE?: string;
+  RELAY_TRUSTED_KEYS_FILE?: string;
   ELECTRIC_URL?: string;
   RELAY_FEED_KEEP_DAYS?: string;
   RELAY_FEED_BUDGET_BYTES?: string;

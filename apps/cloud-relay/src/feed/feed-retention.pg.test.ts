@@ -32,8 +32,8 @@ beforeEach(async () => {
   await pool.query(`
     INSERT INTO sync.campus (campus) VALUES ('mvan');
     INSERT INTO sync.follower (campus, feed_seq, stamp_epoch, stamp_seq) VALUES ('mvan', 2500, '', 0);
-    INSERT INTO sync.feed (campus, seq, stamp_epoch, stamp_seq, committed_at, lsn, body)
-      SELECT 'mvan', n, '', 0, 0, n, '{"changes":[],"corrections":[]}' FROM generate_series(1, 2500) n;
+    INSERT INTO sync.feed (campus, epoch, seq, stamp_epoch, stamp_seq, committed_at, lsn, body, seal)
+      SELECT 'mvan', '', n, '', 0, 0, n, '{"changes":[],"corrections":[]}', '' FROM generate_series(1, 2500) n;
     INSERT INTO sync.feed_day (campus, day, at, seq)
       SELECT 'mvan', current_date - days, now() - days * interval '1 day', seq
       FROM (VALUES (41, 1000), (40, 2000), (2, 2400)) v (days, seq)`);

@@ -1,4 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import {
   encodeBatch,
   parseSyncMap,
@@ -13,7 +16,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../../../../test/lab/ports/free-port.ts';
 import { until } from '../../../../test/support/chain.ts';
 import { createDatabase, type TestDatabase } from '../../../../test/support/postgres.ts';
-import { enrol } from '../enrol/enrol.ts';
+import { sessionOf, trustBox } from '../../../../test/support/trust.ts';
 import { runRelay } from '../relay.ts';
 
 const syncMap = parseSyncMap({
@@ -28,6 +31,7 @@ let cloud: Client;
 let relay: Promise<void>;
 let base: string;
 let authorization: string;
+let stateDir: string;
 
 beforeAll(async () => {
   database = await createDatabase('relay');
@@ -35,7 +39,8 @@ beforeAll(async () => {
   await cloud.connect();
   await cloud.query('CREATE TABLE pupil (id text PRIMARY KEY, campus text NOT NULL, name text)');
   await prepareSite({ adminUrl: database.url, site: 'cloud', syncMap, password });
-  authorization = `Bearer ${await enrol(cloud, 'mvan')}`;
+  stateDir = mkdtempSync(join(tmpdir(), 'skooly-relay-test-'));
+  await trustBox(cloud, 'mvan', stateDir);
   const port = await freePort();
   base = `http://127.0.0.1:${port}`;
   const url = Object.assign(new URL(database.url), { username: syncRole, password });
@@ -51,6 +56,8 @@ beforeAll(async () => {
     pino({ level: 'silent' }),
     stop.signal,
   );
+  await until(async () => (await fetch(`${base}/v1/sync`).catch(() => null))?.status === 401);
+  authorization = await sessionOf(new URL(base), 'mvan', stateDir).authorization();
   await until(async () => (await shape({ offset: 'now' }).catch(() => null))?.status === 200);
 });
 
@@ -59,6 +66,7 @@ afterAll(async () => {
   await relay;
   await cloud.end();
   await database.drop();
+  rmSync(stateDir, { recursive: true });
 });
 
 interface ShapeMessage {

@@ -12,7 +12,8 @@ import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import Type from 'typebox';
 import type { RelayConfig } from '../config/config.ts';
-import { authenticate } from '../enrol/enrol.ts';
+import type { HeldRequests } from '../enrol/held-requests.ts';
+import { authenticate, claimedCampus } from '../enrol/session.ts';
 import { RelayError } from '../errors.ts';
 import { askElectric } from '../feed/electric.ts';
 import { feedTrimmedTo, noteFeedRead } from '../feed/feed-retention.ts';
@@ -24,6 +25,7 @@ import { readEpoch } from '../restore/epoch.ts';
 import type { Salvage } from '../restore/salvage.ts';
 import { beginSeed, endSeed, readSeedChunk } from '../seed/seed.ts';
 import { sendCompressed } from './compressed.ts';
+import { addEnrol } from './enrol-routes.ts';
 import { addMigrations } from './migration-routes.ts';
 import { addRestore } from './restore-routes.ts';
 import { addResync } from './resync-routes.ts';
@@ -39,6 +41,7 @@ export interface ServerOptions {
   ingest: Ingest;
   salvage: Salvage;
   shape: ShapeOptions;
+  held: Pick<HeldRequests, 'hold'>;
   logger: Logger;
   now(): Date;
 }
@@ -65,9 +68,15 @@ export function buildServer(options: ServerOptions): FastifyInstance {
     done(null, body),
   );
   server.register(async (open) => addHealth(open, options));
+  server.register(async (open) => addEnrol(open, options));
   server.register(async (guarded) => {
-    guarded.addHook('onRequest', async (request) => {
+    const authenticated = async (request: FastifyRequest) => {
       request.campus = await authenticate(options.pool, request.headers.authorization);
+    };
+    guarded.addHook('onRequest', authenticated);
+    // A body may take minutes to arrive; what was revoked meanwhile is not worked on.
+    guarded.addHook('preHandler', async (request) => {
+      if (request.method !== 'GET') await authenticated(request);
     });
     addSync(guarded, options);
     addShape(guarded, options);
@@ -137,7 +146,7 @@ function addSync(server: FastifyInstance, { pool, ingest, config }: ServerOption
   });
 }
 
-function addShape(server: FastifyInstance, { config, shape }: ServerOptions): void {
+function addShape(server: FastifyInstance, { config, shape, held, pool }: ServerOptions): void {
   const querystring = Type.Object({
     table: Type.Literal('sync.feed'),
     offset: Type.String({ maxLength: 64 }),
@@ -148,29 +157,31 @@ function addShape(server: FastifyInstance, { config, shape }: ServerOptions): vo
   server.get<{ Querystring: Type.Static<typeof querystring> }>(
     '/v1/shape',
     { schema: { querystring } },
-    async (request, reply) => {
-      const gone = new AbortController();
-      request.raw.on('close', () => gone.abort());
-      const { campus, query } = request;
-      if (config.electricUrl) {
-        const passed = await askElectric(
-          config.electricUrl,
-          campus,
-          query as Record<string, string>,
-          gone.signal,
+    (request, reply) =>
+      held.hold(request.campus, async (trustChanged) => {
+        const gone = new AbortController();
+        request.raw.on('close', () => gone.abort());
+        const ended = AbortSignal.any([gone.signal, trustChanged]);
+        const { campus, query } = request;
+        // Whoever has waited is asked for its session again before it is told anything.
+        const stillTrusted = () => authenticate(pool, request.headers.authorization);
+        if (config.electricUrl) {
+          const asked = askElectric(config.electricUrl, campus, query as Record<string, string>, ended);
+          const passed = await asked.finally(stillTrusted);
+          reply.code(passed.status).headers(passed.headers);
+          await reply.send(passed.body ? Readable.fromWeb(passed.body) : '');
+          return reply;
+        }
+        const { offset, handle, cursor } = query;
+        const served = await serveShape(
+          shape,
+          { campus, offset, handle, cursor, live: query.live === 'true' },
+          ended,
         );
-        reply.code(passed.status).headers(passed.headers);
-        return reply.send(passed.body ? Readable.fromWeb(passed.body) : '');
-      }
-      const { offset, handle, cursor } = query;
-      const served = await serveShape(
-        shape,
-        { campus, offset, handle, cursor, live: query.live === 'true' },
-        gone.signal,
-      );
-      reply.code(served.status).headers(served.headers);
-      return sendCompressed(request, reply, served.messages);
-    },
+        await stillTrusted();
+        reply.code(served.status).headers(served.headers);
+        return sendCompressed(request, reply, served.messages);
+      }),
   );
 }
 
@@ -218,7 +229,10 @@ function answerError(error: Error, request: FastifyRequest, reply: FastifyReply)
   const refusal = toRelayError(error);
   if (refusal.status >= 500)
     request.log.error({ err: error, campus: request.campus, url: request.url }, 'request failed');
-  else request.log.warn({ code: refusal.code, campus: request.campus, url: request.url }, refusal.message);
+  else {
+    const campus = request.campus || claimedCampus(request.headers.authorization);
+    request.log.warn({ code: refusal.code, campus, url: request.url }, refusal.message);
+  }
   answer(reply, refusal);
 }
 
