@@ -1,6 +1,25 @@
-/** Deliberate bugs, planted through the seams: what the simulation must catch, each with how it is put in. */
+/**
+ * Deliberate bugs, planted through the seams, never in the engine: near misses of its design that the simulation has to catch.
+ * `npm run simulate -- --bugs` names the seed that catches each.
+ */
 import { type BoxWrap, soundBox } from '../sites/box.ts';
 import { type RelayWrap, soundRelay } from '../sites/relay.ts';
+import {
+  acknowledgedBeforeDurable,
+  byAcknowledgement,
+  byComparingValues,
+  duplicatesNotRecognised,
+  entriesForgotten,
+  feedCursorOutside,
+} from './box-bugs.ts';
+import {
+  columnCorrections,
+  cursorOutside,
+  midTransactionCorrections,
+  noCorrections,
+  parkedNotBlocking,
+  rowsNotLocked,
+} from './relay-bugs.ts';
 
 export interface Bug {
   what: string;
@@ -10,7 +29,62 @@ export interface Bug {
 
 const sound: Bug = { what: 'none', box: soundBox, relay: soundRelay };
 
-export const bugs: Record<string, Bug> = {};
+const atBox = (what: string, wrap: Partial<BoxWrap>): Bug => ({
+  ...sound,
+  what,
+  box: { ...soundBox, ...wrap },
+});
+const atRelay = (what: string, wrap: Partial<RelayWrap>): Bug => ({
+  ...sound,
+  what,
+  relay: { ...soundRelay, ...wrap },
+});
+
+const nobody = () => false;
+
+export const bugs: Record<string, Bug> = {
+  'cursor-outside': atRelay("the campus's cursor moves in a commit of its own, after the rows", {
+    store: cursorOutside,
+  }),
+  'ack-before-fsync': atBox('Postgres is told that a transaction is in the log before the disk has it', {
+    sink: acknowledgedBeforeDurable,
+  }),
+  'origin-filter-off-campus': atBox('capture at the campus logs what the follower wrote', {
+    isApply: nobody,
+  }),
+  'origin-filter-off-cloud': atRelay("a campus's own changes come back to it in its feed", {
+    isApply: nobody,
+  }),
+  'compare-values': atBox('the follower compares values instead of asking its log by stamp', {
+    ownLog: byComparingValues,
+  }),
+  'pending-by-ack': atBox('the follower takes what is not acknowledged for what is not judged', {
+    ownLog: byAcknowledgement,
+  }),
+  'fence-off': atBox('the follower does not wait for local commits that are not captured yet', {
+    captured: () => async () => {},
+  }),
+  'column-corrections': atRelay('a correction holds the columns that were in conflict, not the row', {
+    store: columnCorrections,
+  }),
+  'mid-transaction-corrections': atRelay('a correction says how the row stood when the conflict was met', {
+    store: midTransactionCorrections,
+  }),
+  'no-corrections': atRelay('the campus is not told how a conflict was settled', { store: noCorrections }),
+  'duplicates-unrecognised': atBox('what is captured again after a crash is not recognised by its LSN', {
+    sink: duplicatesNotRecognised,
+  }),
+  'parked-not-blocking': atRelay('what touches the rows of a parked transaction does not wait behind it', {
+    store: parkedNotBlocking,
+  }),
+  'rows-not-locked': atRelay('ingest reads the rows that it merges without a lock', { store: rowsNotLocked }),
+  'feed-cursor-outside': atBox("the feed's cursor moves in a commit of its own, after the rows", {
+    store: feedCursorOutside,
+  }),
+  'entries-forgotten': atBox('entries that wait are not read again after a restart', {
+    store: entriesForgotten,
+  }),
+};
 
 /** @throws for a name that is not known. */
 export function bugNamed(name: string | undefined): Bug {

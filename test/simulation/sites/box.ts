@@ -40,7 +40,7 @@ export interface BoxOptions {
 
 /** Where a deliberate bug can be put in without touching the engine. */
 export interface BoxWrap {
-  sink(log: SyncLog, process: Process): CaptureSink;
+  sink(log: SyncLog, process: Process, file: Sqlite.Database): CaptureSink;
   store(store: CampusStore, process: Process, database: Database): CampusStore;
   ownLog(log: SyncLog, database: Database): OwnLog;
   captured(captured: () => Promise<void>): () => Promise<void>;
@@ -107,7 +107,7 @@ export class Box {
       database,
       scheduler,
       chance,
-      sink: wrap.sink(log, process),
+      sink: wrap.sink(log, process, logFile),
       skipOrigin: wrap.isApply,
     });
     this.#capture = capture;

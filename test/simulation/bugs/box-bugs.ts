@@ -1,0 +1,98 @@
+/** Faulty stores, logs and captures of a box. Each is the sound one with one thing wrong. */
+import { type Row, rowId } from '@skooly-edge/sync-protocol';
+import type { CampusCommit, CampusStore } from '../../../apps/appliance/src/pull/campus-store.ts';
+import type { OwnLog } from '../../../apps/appliance/src/pull/follower.ts';
+import type { SyncLog } from '../../../apps/appliance/src/sync-log/sync-log.ts';
+import type { Database } from '../database/database.ts';
+import type { BoxWrap } from '../sites/box.ts';
+
+const fsyncEveryUs = 400_000;
+
+/** A death loses what the log had taken since the disk was last told to keep it. */
+export const acknowledgedBeforeDurable: BoxWrap['sink'] = (log, process, file) => {
+  let kept = { seq: log.lastSeq, lsn: log.lsn };
+  const keep = async (): Promise<void> => {
+    await process.sleep(fsyncEveryUs);
+    kept = { seq: log.lastSeq, lsn: log.lsn };
+    return keep();
+  };
+  void keep();
+  process.onDeath(() => {
+    file.prepare('DELETE FROM txn WHERE seq > ?').run(kept.seq);
+    file.prepare('DELETE FROM touch WHERE seq > ?').run(kept.seq);
+    const setMeta = file.prepare('UPDATE meta SET value = ? WHERE name = ?');
+    setMeta.run(String(kept.seq), 'lastSeq');
+    setMeta.run(String(kept.lsn), 'lsn');
+    file
+      .prepare("UPDATE meta SET value = min(CAST(value AS INTEGER), ?) WHERE name = 'acknowledged'")
+      .run(kept.seq);
+  });
+  return log;
+};
+
+export const duplicatesNotRecognised: BoxWrap['sink'] = (log) => ({
+  append(transactions) {
+    log.append(transactions.map((transaction, index) => ({ ...transaction, endLsn: log.lsn + index + 1 })));
+  },
+});
+
+export function byAcknowledgement(log: SyncLog): OwnLog {
+  return withAnswer(log, (table, key) => log.changesSince(table, key, log.acknowledged));
+}
+
+/** A column that has the value which it had at the stamp counts as unchanged. */
+export function byComparingValues(log: SyncLog, database: Database): OwnLog {
+  return withAnswer(log, (table, key, stampSeq) => {
+    const own = log.changesSince(table, key, stampSeq);
+    const current = database.table(table).rows.get(rowId(table, key))?.row;
+    if (!own || !current || own.columns === 'all') return own;
+    const changed = [...own.columns].filter(
+      (column) => current[column] !== valueAt(log, table, key, stampSeq, column),
+    );
+    return changed.length === 0 ? null : { ...own, columns: new Set(changed) };
+  });
+}
+
+function valueAt(
+  log: SyncLog,
+  table: string,
+  key: Row,
+  seq: number,
+  column: string,
+): string | null | undefined {
+  const id = rowId(table, key);
+  for (const { changes } of log.transactionsAfter(seq)) {
+    const first = changes.find(
+      (change) => rowId(change.table, change.key) === id && column in (change.before ?? {}),
+    );
+    if (first) return first.before?.[column];
+  }
+  return undefined;
+}
+
+function withAnswer(log: SyncLog, changesSince: OwnLog['changesSince']): OwnLog {
+  return { epoch: log.epoch, changesSince, forgetTouches: (seq) => log.forgetTouches(seq) };
+}
+
+export const feedCursorOutside: BoxWrap['store'] = (store) => ({
+  close: () => store.close(),
+  async commit(work, signal) {
+    let last: Parameters<CampusCommit['moveCursor']>[0] | null = null;
+    const result = await store.commit((commit) => {
+      last = null;
+      return work({
+        ...commit,
+        async moveCursor(entry) {
+          last = entry;
+        },
+      });
+    }, signal);
+    if (last) await store.commit((commit) => commit.moveCursor(last as NonNullable<typeof last>), signal);
+    return result;
+  },
+});
+
+export const entriesForgotten = (store: CampusStore): CampusStore => ({
+  close: () => store.close(),
+  commit: (work, signal) => store.commit((commit) => work({ ...commit, waiting: async () => [] }), signal),
+});
