@@ -53,7 +53,11 @@ export function skoolyCommand(environment: NodeJS.ProcessEnv): Command {
     .action(async () => {
       const stop = new AbortController();
       for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
-      await serve(serveConfig(env), { logger: pino({ name: 'skooly' }), signal: stop.signal });
+      const logger = pino({ name: 'skooly' });
+      const config = serveConfig(env, (error) =>
+        logger.error({ reason: error.message }, 'the trusted keys cannot be read: no other site is believed'),
+      );
+      await serve(config, { logger, signal: stop.signal });
     });
 
   return command;

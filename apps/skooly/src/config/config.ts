@@ -6,6 +6,7 @@ import { createPublicKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { SkoolyStartError } from '../errors.ts';
 import { parsePrivateKey, parseTrustedKeys, type SessionKeys } from '../session/keys.ts';
+import { TrustedKeysFile } from '../session/trusted-keys.ts';
 import type { SkoolyEnv } from './env.ts';
 
 export interface DatabaseConfig {
@@ -40,7 +41,8 @@ export function siteConfig(env: SkoolyEnv): string {
   return site;
 }
 
-export function serveConfig(env: SkoolyEnv): ServeConfig {
+/** @param onProblem Told when the trusted keys file cannot be used any more. */
+export function serveConfig(env: SkoolyEnv, onProblem: (error: Error) => void): ServeConfig {
   const site = siteConfig(env);
   const listen = required('SKOOLY_LISTEN', env.listen, '127.0.0.1:8080');
   const [, host, port] = /^\[?([^\]]+)\]?:(\d{1,5})$/.exec(listen) ?? [];
@@ -55,7 +57,9 @@ export function serveConfig(env: SkoolyEnv): ServeConfig {
       `SKOOLY_TRUSTED_KEYS_FILE has another key for ${site} than SKOOLY_SESSION_KEY_FILE: name the same pair.`,
     );
   }
-  const keys = { site, privateKey, trusted: new Map(trusted).set(site, own) };
+  const path = env.trustedKeysFile as string;
+  const live = new TrustedKeysFile({ path, own: { site, key: own }, onProblem });
+  const keys = { site, privateKey, trusted: live };
   return { ...databaseConfig(env), site, host, port: Number(port), keys };
 }
 

@@ -7,12 +7,16 @@ import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 import Type from 'typebox';
 import { Value } from 'typebox/value';
 
+export interface TrustedKeys {
+  get(site: string): KeyObject | undefined;
+}
+
 export interface SessionKeys {
   /** The site that signs: `cloud` or a campus id. */
   site: string;
   privateKey: KeyObject;
   /** Site → its public key, this site's own included. */
-  trusted: ReadonlyMap<string, KeyObject>;
+  trusted: TrustedKeys;
 }
 
 const TrustedKeysFile = Type.Array(
