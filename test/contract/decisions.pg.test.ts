@@ -335,6 +335,27 @@ describe('two people who decide the same conflict on both sides', () => {
     expect(refused.entries[0]?.problem).toMatchObject({ code: 'ABOUT_A_DECISION', params: { id } });
   });
 
+  test('with nobody knowing who was later: whoever decides again answers that entry as well', async () => {
+    const id = await clash(42, 12, 14);
+    await decideAt('cloud', [id], { action: 'values', values: { mark: '15' } });
+    await bothEqual();
+    await chain.cloud.query(
+      `INSERT INTO sync.conflict (id, campus, kind, table_name, row_key, campus_value, cloud_value, result, rule, status,
+         campus_at, campus_epoch, campus_seq, created_at)
+       VALUES (gen_random_uuid(), 'mvan', 'update_differs', 'sync.conflict', jsonb_build_object('id', $1::text), '{"decision": "{}"}',
+         '{"decision": "{}"}', '{}', '{"decision": "newest"}', 'open', now(), 'e', 1, now())`,
+      [id],
+    );
+    await undoAt('cloud', [id]);
+    await decideAt('cloud', [id], { action: 'campus' });
+    await bothEqual();
+    const [twin] = await rows(
+      'campus',
+      `SELECT status, decided_by FROM sync.conflict WHERE table_name = 'sync.conflict' AND row_key ->> 'id' = '${id}'`,
+    );
+    expect(twin).toEqual({ status: 'decided', decided_by: 'directrice.cloud' });
+  });
+
   test('alike: nothing is asked twice about the row', async () => {
     const id = await clash(41, 12, 14);
     await bothEqual();
@@ -424,5 +445,35 @@ describe('a decision about a parked transaction', () => {
       action: 'drop',
       history: [{ decision: { action: 'retry' }, ended: 'refused', decidedBy: 'directrice.cloud' }],
     });
+  });
+
+  test('that two people decide differently ends as the later one wants, as far as that is still possible', async () => {
+    const edit = (name: string) =>
+      ({ action: 'edit', changes: [{ index: 0, values: { name } }] }) as NewDecision;
+    const atBoth = async (id: string, cloud: NewDecision, campus: NewDecision) => {
+      await chain.disconnect();
+      await decideAt('cloud', [id], cloud);
+      await until(async () => (await parked()) === 0);
+      await decideAt('campus', [id], campus);
+      await chain.connect();
+    };
+    const kept = await clashOfNames(130);
+    await atBoth(kept, { action: 'drop' }, edit('class 130 bis'));
+    await until(async () => (await row('cloud', 'SELECT FROM class WHERE id = 130')) !== undefined);
+    await bothEqual();
+    expect(await row('campus', 'SELECT name FROM class WHERE id = 130')).toEqual({ name: 'class 130 bis' });
+    expect(await rows('cloud', `SELECT FROM sync.dropped WHERE conflict_id = '${kept}'`)).toEqual([]);
+    const gone = await clashOfNames(140);
+    await atBoth(gone, edit('class 140 bis'), { action: 'drop' });
+    await until(async () => (await entryOn('public.class', 140)).status === 'settled');
+    await bothEqual();
+    expect(await row('campus', 'SELECT name FROM class WHERE id = 140')).toEqual({ name: 'class 140 bis' });
+    const { decision } = await entryOn('public.class', 140);
+    expect(JSON.parse(decision).history).toMatchObject([{ decision: { action: 'drop' }, ended: 'refused' }]);
+    const twins = await rows(
+      'campus',
+      `SELECT row_key ->> 'id' AS id FROM sync.conflict WHERE row_key ->> 'id' IN ('${kept}', '${gone}')`,
+    );
+    expect(twins.map(({ id }) => id).sort()).toEqual([kept, gone].sort());
   });
 });

@@ -133,6 +133,7 @@ function modelParked(session: Session): ParkedStore {
       });
     },
     async takeBack() {
+      // Nobody in this world decides.
       return [];
     },
     async list(campus) {

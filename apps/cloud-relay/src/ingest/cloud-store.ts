@@ -61,8 +61,10 @@ export interface ParkedStore {
   /** Sets it aside for good, so that it can be fetched back for as long as a decision can be undone. */
   drop(campus: string, epoch: string, seq: number): Promise<void>;
   /**
-   * What a person wants back (`undrop`): takes it out of what was set aside. `dropped` is null where it is not there, since it
-   * was never let go or has gone through.
+   * Takes out of what was set aside the transactions about which something else is decided by now.
+   *
+   * @returns these, and with `dropped` null the entries whose decision there is nothing to carry out on: one that is taken back
+   *   (`undrop`) without having been carried out, and one to drop what has gone through.
    */
   takeBack(campus: string): Promise<{ conflictId: string; dropped: ParkedTransaction | null }[]>;
   /** A campus's parked transactions, the earliest first. */

@@ -10,6 +10,7 @@ import { conflictTable } from '@skooly-edge/sync-protocol';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import type { CloudStore } from './cloud-store.ts';
+import { hasNothingToCarryOut } from './postgres-cloud.ts';
 import { retryParked } from './retry-parked.ts';
 
 export interface ParkedKeeperOptions {
@@ -79,8 +80,10 @@ export class ParkedKeeper {
       `SELECT DISTINCT campus FROM sync.parked WHERE $1::boolean OR waits_for && $2::text[]
          OR ($3::boolean AND conflict_id IN (SELECT id FROM sync.conflict WHERE status = 'decided'))
        UNION
-       SELECT campus FROM sync.conflict
-       WHERE ($1::boolean OR $3::boolean) AND status = 'decided' AND decision ->> 'action' = 'undrop'`,
+       SELECT campus FROM sync.conflict c WHERE ($1::boolean OR $3::boolean) AND ${hasNothingToCarryOut}
+       UNION
+       SELECT d.campus FROM sync.dropped d JOIN sync.conflict c ON c.id = d.conflict_id
+       WHERE ($1::boolean OR $3::boolean) AND NOT (c.status = 'decided' AND c.decision ->> 'action' = 'drop')`,
       [everything, [...touched], touched.has(conflictTable)],
     );
     for (const { campus } of rows) {

@@ -192,11 +192,13 @@ export function postgresParked(client: Pick<PoolClient, 'query'>): ParkedStore {
     },
     async takeBack(campus) {
       const { rows } = await client.query<StoredParked | { conflict_id: string; body: null }>(
-        `WITH wanted AS (SELECT id FROM sync.conflict
-                         WHERE campus = $1 AND status = 'decided' AND decision ->> 'action' = 'undrop'),
-              taken AS (DELETE FROM sync.dropped WHERE conflict_id IN (SELECT id FROM wanted) RETURNING *)
-         SELECT w.id AS conflict_id, epoch, kind, detail, body, to_json(waits_for) AS waits
-         FROM wanted w LEFT JOIN taken t ON t.conflict_id = w.id ORDER BY parked_at, seq`,
+        `WITH taken AS (
+           DELETE FROM sync.dropped d USING sync.conflict c
+           WHERE d.campus = $1 AND c.id = d.conflict_id
+             AND NOT (c.status = 'decided' AND c.decision ->> 'action' = 'drop') RETURNING d.*
+         ), idle AS (SELECT id FROM sync.conflict c WHERE campus = $1 AND ${hasNothingToCarryOut})
+         SELECT coalesce(t.conflict_id, i.id) AS conflict_id, epoch, kind, detail, body, to_json(waits_for) AS waits
+         FROM taken t FULL JOIN idle i ON i.id = t.conflict_id ORDER BY parked_at, seq`,
         [campus],
       );
       return rows.map((row) => ({
@@ -235,6 +237,11 @@ export function postgresParked(client: Pick<PoolClient, 'query'>): ParkedStore {
     },
   };
 }
+
+/** Of an entry `c`: its decision is taken back, or is to drop a transaction that is neither parked nor dropped. */
+export const hasNothingToCarryOut = `c.status = 'decided' AND c.decision ->> 'action' IN ('undrop', 'drop')
+  AND (c.decision ->> 'action' = 'undrop' OR c.id NOT IN (
+    SELECT conflict_id FROM sync.parked UNION ALL SELECT conflict_id FROM sync.dropped))`;
 
 type StoredParked = Record<'epoch' | 'kind' | 'detail' | 'body' | 'conflict_id' | 'waits', string>;
 

@@ -48,8 +48,8 @@ CREATE TABLE IF NOT EXISTS sync.conflict (
   decision jsonb
 );
 CREATE INDEX IF NOT EXISTS conflict_open ON sync.conflict (campus) WHERE status = 'open';
-CREATE INDEX IF NOT EXISTS conflict_undrop ON sync.conflict (campus)
-  WHERE status = 'decided' AND decision ->> 'action' = 'undrop';
+CREATE INDEX IF NOT EXISTS conflict_let_go ON sync.conflict (campus)
+  WHERE status = 'decided' AND decision ->> 'action' IN ('undrop', 'drop');
 `;
 
 const cloudSchema = `
