@@ -105,6 +105,13 @@ describe('status', () => {
       /^skooly-edge: The appliance does not answer at http:\/\/127.0.0.1:1\. [^\n]+\n$/,
     );
     expect((await run(['status', '--admin', 'nonsense'])).code).toBe(1);
+    const problem = 'This box was revoked. Have a code made.';
+    const trust = { state: 'revoked' as const, fingerprint: '4Q7K', problem };
+    const revoked = await run(['status', '--admin', await adminWith({ ...exampleStatus, trust })]);
+    expect(revoked.code).toBe(4);
+    expect(revoked.out).toContain(
+      `${problem} Nothing is sent or fetched meanwhile, and nothing is lost. (this box: 4Q7K)`,
+    );
   });
 
   test('its help documents the exit codes', async () => {
