@@ -40,8 +40,8 @@ export async function ensureEpoch(client: ClientBase, databaseUrl: string): Prom
       await beginEpoch(client, site.epoch, result.epoch, sameServer);
     }
     await client.query('UPDATE sync.site SET system_identifier = $1, timeline = $2', [
-      site.system,
-      site.timeline,
+      server.system,
+      server.timeline,
     ]);
     await client.query('COMMIT');
     await ensureSlot(client, databaseName(databaseUrl));
