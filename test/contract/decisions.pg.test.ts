@@ -223,6 +223,32 @@ describe('a decision about a row’s existence', () => {
     expect(await pupil('cloud', 20)).toBeUndefined();
   });
 
+  test('that the cloud cannot apply is parked whole, and the entry is open until it goes through', async () => {
+    await apart(
+      [`UPDATE pupil SET mark = 3, class_id = 2 WHERE id = 24`],
+      ['DELETE FROM pupil WHERE id = 24'],
+    );
+    const id = await idOn('public.pupil', 24);
+    await chain.disconnect();
+    await decideAt('campus', [id], { action: 'campus' });
+    await chain.cloud.query('DELETE FROM class WHERE id = 2');
+    await chain.connect();
+    await bothEqual();
+    const statusOf = async () =>
+      (await row('campus', `SELECT status FROM sync.conflict WHERE id = '${id}'`)).status;
+    expect(await statusOf()).toBe('open');
+    expect(
+      await row('campus', `SELECT kind FROM sync.conflict WHERE parked IS NOT NULL AND status = 'open'`),
+    ).toEqual({
+      kind: 'parent_missing',
+    });
+    expect(await pupil('campus', 24)).toBeUndefined();
+    await chain.cloud.query(`INSERT INTO class VALUES (2, 'mvan', '3e B')`);
+    await until(async () => (await pupil('cloud', 24)) !== undefined);
+    await bothEqual();
+    expect(await statusOf()).toBe('decided');
+  });
+
   test('deletes after all what the campus had deleted and the cloud changed, and the undo brings it back', async () => {
     await apart(['DELETE FROM pupil WHERE id = 21'], ['UPDATE pupil SET mark = 18 WHERE id = 21']);
     const id = await idOn('public.pupil', 21);

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { DecisionError, type DecisionErrorCode, decisionErrors } from './errors.ts';
 
@@ -10,6 +11,11 @@ describe('a refused decision', () => {
       expect(words.advice).toMatch(/^[A-Z].*\.$/);
     }
     expect(names(fr.message + fr.advice)).toEqual(names(en.message + en.advice));
+  });
+
+  test('is in the manual', () => {
+    const manual = readFileSync(new URL('../../PROTOCOL.md', import.meta.url), 'utf8');
+    for (const code of Object.keys(decisionErrors)) expect(manual).toContain(`| \`${code}\``);
   });
 
   test('is filled in', () => {
