@@ -105,6 +105,7 @@ export async function startChain(options: ChainOptions): Promise<Chain> {
     logger,
     stopRelay.signal,
   );
+  await Promise.race([relay, until(() => answers(`http://127.0.0.1:${port}`))]);
   let stopCampus = new AbortController();
   let running: Promise<void> = Promise.resolve();
   const begin = async (relayUrl: URL) => {
@@ -219,6 +220,13 @@ async function feedIsRead(cloud: Client, sync: CampusSync): Promise<boolean> {
   });
   const head = await cloud.query('SELECT feed_seq FROM sync.follower');
   return (await sync.status()).feedSeq === Number(head.rows[0].feed_seq);
+}
+
+async function answers(url: string): Promise<boolean> {
+  return await fetch(url).then(
+    () => true,
+    () => false,
+  );
 }
 
 export async function until(condition: () => Promise<boolean>, limitMs = 30_000): Promise<void> {
