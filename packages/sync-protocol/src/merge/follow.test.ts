@@ -46,6 +46,10 @@ describe('a change of the cloud', () => {
     expect(followChange(update({ a: 'new' }), null, null)).toEqual({ kind: 'drifted' });
   });
 
+  it('leaves a row that this campus inserted after it was looked for', () => {
+    expect(followChange(update({ a: 'new' }), null, everything)).toEqual({ kind: 'row', row: null });
+  });
+
   it('inserts a row that this campus does not have', () => {
     expect(followChange(insert({ id: '1', a: 'new' }), null, null)).toEqual({
       kind: 'row',

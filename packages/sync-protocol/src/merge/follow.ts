@@ -24,7 +24,8 @@ export function followChange(change: Change, current: Row | null, own: OwnChange
   if (change.op === 'delete') return { kind: 'row', row: own ? current : null };
   if (current) return { kind: 'row', row: overlay(current, change.after ?? {}, own) };
   if (own?.deleted) return { kind: 'row', row: null };
-  if (change.op === 'update') return { kind: 'drifted' };
+  // What this campus inserted after the row was looked for is its own, and stays.
+  if (change.op === 'update') return own ? { kind: 'row', row: null } : { kind: 'drifted' };
   return { kind: 'row', row: { ...change.key, ...change.after } };
 }
 
