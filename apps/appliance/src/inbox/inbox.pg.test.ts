@@ -208,7 +208,7 @@ describe('the command line', () => {
   test('speaks French where the person does, or where it is told to', async () => {
     const { out } = await run(['conflict', idOf(9)], { locale: 'fr_CM.UTF-8' });
     expect(out).toContain('ouvert  Contraire à une règle (check_violated)');
-    expect(out).toContain('modification 0: insert public.mark');
+    expect(out).toContain('modification 0 : insert public.mark');
     expect(out).toContain(`skooly-edge decide ${idOf(9)} --drop`);
     expect((await run(['conflict', idOf(1), '--lang', 'fr'])).out).toContain('Modifié des deux côtés');
     expect((await run(['conflict', idOf(77), '--lang', 'fr'])).err).toContain("n'est connu ici");

@@ -11,6 +11,9 @@ import { actionWords, kindWords, phrases, statusWords } from './words.ts';
 /** Longer values are cut; `--json` gives them whole. */
 const maxCellCharacters = 36;
 
+/** A key has to be told apart. */
+const maxKeyCharacters = 100;
+
 /** Columns of a row are shown up to this many. */
 const maxShownColumns = 12;
 
@@ -35,17 +38,17 @@ function entryLines(entry: ConflictEntry, language: Language): string[] {
     [by ?? say.unknownBy, ...(at ? [when(at, language)] : [])].join(', ');
   const lines = [
     `${id}  ${statusWords[status][language]}  ${kindWords[kind][language].title} (${kind})`,
-    `  ${table}  ${short(keyText(key))}`,
-    `  ${say.campus} ${campus}: ${who(entry.campusBy, entry.campusAt)}`,
+    `  ${table}  ${short(keyText(key), maxKeyCharacters)}`,
+    `  ${say.campus} ${campus}${say.colon} ${who(entry.campusBy, entry.campusAt)}`,
   ];
   if (questionOf(entry) !== 'parked') {
-    lines.push(`  ${say.cloud}: ${who(entry.cloudBy, entry.cloudAt)}`);
+    lines.push(`  ${say.cloud}${say.colon} ${who(entry.cloudBy, entry.cloudAt)}`);
     const rules = Object.entries(rule).map(([column, policy]) =>
       column === '*' ? policy : `${column} ${policy}`,
     );
-    lines.push(`  ${say.rule}: ${rules.join(', ')}`);
+    lines.push(`  ${say.rule}${say.colon} ${rules.join(', ')}`);
   }
-  if (detail) lines.push(`  ${say.reason}: ${detail}`);
+  if (detail) lines.push(`  ${say.reason}${say.colon} ${detail}`);
   if (table === conflictTable) lines.push(`  ${say.about(key.id ?? '')}`);
   lines.push(
     ...sideBySide(entry, language),
@@ -84,10 +87,10 @@ function parkedLines(entry: ConflictEntry, language: Language): string[] {
   if (questionOf(entry) !== 'parked') return [];
   const say = phrases[language];
   if (!entry.parked)
-    return entry.campusValue ? [`  ${say.waits}: ${short(rowText(entry.campusValue), 100)}`] : [];
+    return entry.campusValue ? [`  ${say.waits}${say.colon} ${short(rowText(entry.campusValue), 100)}`] : [];
   return entry.parked.map(
     ({ op, table: name, key, after, before }, index) =>
-      `  ${say.change} ${index}: ${op} ${name} ${short(rowText({ ...key, ...(after ?? before) }), 100)}`,
+      `  ${say.change} ${index}${say.colon} ${op} ${name} ${short(rowText({ ...key, ...(after ?? before) }), 100)}`,
   );
 }
 
@@ -119,7 +122,11 @@ function choices(entry: ConflictEntry, language: Language, program: string): str
   const ways =
     question === 'parked' ? ['--retry', '--drop', `--set ${column}=…`] : ['--keep campus', '--keep cloud'];
   if (question === 'values') ways.push(`--set ${column}=…`);
-  return ['', `  ${phrases[language].choose}:`, ...ways.map((way) => command(`decide ${entry.id} ${way}`))];
+  return [
+    '',
+    `  ${phrases[language].choose}${phrases[language].colon}`,
+    ...ways.map((way) => command(`decide ${entry.id} ${way}`)),
+  ];
 }
 
 /** What was written, or would be, entry by entry. */
@@ -130,14 +137,14 @@ export function reportScreen({ entries }: CarriedOut, language: Language): strin
 function reportLines(report: EntryReport, language: Language): string[] {
   const say = phrases[language];
   const { id, write, problem, changedSince, standing, inCloud } = report;
-  const title = `${id}  ${report.table} ${short(keyText(report.key))}`.trimEnd();
+  const title = `${id}  ${report.table} ${short(keyText(report.key), maxKeyCharacters)}`.trimEnd();
   if (problem) {
     const { message, advice } = problem.in(language);
     return [title, `  ✗ ${message} ${advice}`];
   }
   const lines = [title];
   if (changedSince)
-    lines.push(`  ! ${say.nowStands}: ${standing ? short(rowText(standing), 100) : say.noRow}`);
+    lines.push(`  ! ${say.nowStands}${say.colon} ${standing ? short(rowText(standing), 100) : say.noRow}`);
   if (inCloud) lines.push(`  ${say.inCloud}`);
   else if (!write) lines.push(`  ${say.nothingWritten}`);
   else {
