@@ -128,8 +128,8 @@ export function refusalOf(error: unknown): Refusal | null {
     return { kind: 'unique_clash', detail: `${message}.`, unique };
   }
   if (code === '23503') return { kind: 'parent_missing', detail: `${message}.` };
-  // 23: other integrity constraints; 22: a value that the column's type does not take.
-  if (code.startsWith('23') || code.startsWith('22'))
+  // 23: other integrity constraints; 22: a value that the column's type does not take; 42804, 42846: nor can be cast to it.
+  if (code.startsWith('23') || code.startsWith('22') || code === '42804' || code === '42846')
     return { kind: 'check_violated', detail: `${message}.` };
   return null;
 }

@@ -11,7 +11,7 @@ export interface Column {
   name: string;
   /** Name to cast to, without length or precision: a cast to varchar(10) would cut silently. */
   type: string;
-  /** Whether `type[]` can carry it in a parameter; otherwise it travels as text and is cast. */
+  /** Whether `type[]` can carry it in a parameter (`unnest` takes a composite type apart); otherwise it travels as text and is cast. */
   arrayable: boolean;
 }
 
@@ -58,7 +58,7 @@ export interface LiveCatalog {
 
 const columnsQuery = `
   SELECT n.nspname || '.' || c.relname, a.attname, format_type(a.atttypid, -1),
-         CASE WHEN t.typarray <> 0 AND t.typdelim = ',' THEN 't' ELSE 'f' END,
+         CASE WHEN t.typarray <> 0 AND t.typdelim = ',' AND t.typtype <> 'c' THEN 't' ELSE 'f' END,
          CASE WHEN EXISTS (SELECT FROM pg_index i
                            WHERE i.indrelid = c.oid AND i.indisprimary AND a.attnum = ANY (i.indkey)) THEN 't' ELSE 'f' END
   FROM pg_class c
