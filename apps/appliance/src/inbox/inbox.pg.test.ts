@@ -142,6 +142,15 @@ describe('the admin API', () => {
     expect(await mark(1)).toEqual({ value: '14.00', entered_by: 'proviseur' });
   });
 
+  test('refuses a name or a value that no database can hold, and goes on with the next entry', async () => {
+    const body = { ids: [idOf(1), idOf(2)], decision: { action: 'campus' }, by: 'a\u0000b' };
+    const refused = await post('/conflicts/decide', body);
+    expect(refused.statusCode).toBe(409);
+    const codes = refused.json().entries.map((entry: { problem: { code: string } }) => entry.problem.code);
+    expect(codes).toEqual(['DATABASE_REFUSED', 'DATABASE_REFUSED']);
+    expect(await statusOf(1)).toBe('open');
+  });
+
   test.each([
     { decision: { action: 'campus' }, by: '' },
     { decision: { action: 'undrop' }, by: 'x' },

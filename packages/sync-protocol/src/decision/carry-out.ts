@@ -141,6 +141,11 @@ async function carryOutAll(
     // Several entries may be about the same row.
     if (row) row.current = await readAgain(open.store, row.table, entry.key);
   }
+  const decided = reports.filter(({ status, problem }) => status === 'decided' && problem === null);
+  await closeEntriesAbout(
+    open.client,
+    decided.map(({ id }) => id),
+  );
   return reports;
 }
 
@@ -154,8 +159,7 @@ async function carryOutOne(open: Open, judged: Judged, step: (judged: Judged) =>
     const { write, changedSince, inCloud, entry: newState } = step(judged);
     const wrote = write && table ? await writeRow(open, table, key, write) : null;
     const state = newState(wrote);
-    await writeEntry(open.client, id, state);
-    if (state.status === 'decided') await closeEntriesAbout(open.client, id, state);
+    await open.store.attempt(() => writeEntry(open.client, id, state));
     return { ...report, write: wrote, changedSince, inCloud, status: state.status };
   } catch (error) {
     const problem = problemOf(error);
@@ -208,18 +212,16 @@ async function writeEntry(client: ClientBase, id: string, state: NewState): Prom
 }
 
 /**
- * Both sites had decided this one, it could not be known who was later, and now it is decided again: the entry that asked
- * which of the two decisions stands is answered by that.
+ * Both sites had decided these, it could not be known who was later, and now they are decided again: the entries that asked
+ * which of the two decisions stands are answered by that.
  */
-async function closeEntriesAbout(
-  client: ClientBase,
-  id: string,
-  { decidedAt, decidedBy }: NewState,
-): Promise<void> {
+async function closeEntriesAbout(client: ClientBase, ids: readonly string[]): Promise<void> {
   await client.query(
-    `UPDATE sync.conflict SET status = 'decided', decided_at = $2, decided_by = $3, decision = $4
-     WHERE status = 'open' AND table_name = $5 AND row_key ->> 'id' = $1`,
-    [id, decidedAt, decidedBy, JSON.stringify({ action: 'cloud', was: 'open', wrote: null }), conflictTable],
+    `UPDATE sync.conflict about SET status = 'decided', decided_at = c.decided_at, decided_by = c.decided_by, decision = $2
+     FROM sync.conflict c
+     WHERE c.id = ANY ($1::uuid[]) AND about.status = 'open' AND about.table_name = $3
+       AND about.row_key ->> 'id' = c.id::text`,
+    [ids, JSON.stringify({ action: 'cloud', was: 'open', wrote: null }), conflictTable],
   );
 }
 
