@@ -14,6 +14,7 @@ import {
 } from '@skooly-edge/sync-protocol';
 import type { RowHistory } from './cloud-store.ts';
 import type { DatedTransaction } from './dated.ts';
+import { refuseForeignParents } from './foreign-parents.ts';
 import type { Outcome } from './outcome.ts';
 import { type KnownRow, ownerOf } from './owner.ts';
 import { authorise, checkColumns, outOfScope, RefusedError, refuseTruncate } from './refusal.ts';
@@ -52,6 +53,7 @@ export async function applyGroup(
       }
     }
   }
+  if (!trusted) await refuseForeignParents(campus, commit.rows, images, commit.catalog.tables, changes);
   await images.flush(references);
 }
 

@@ -14,8 +14,11 @@ import {
 import { deleteRows, insertRows, lockRows, readRows, updateRows } from './rowset.ts';
 
 export interface RowStore {
-  /** The rows with these keys that there are, locked against other writers until the transaction ends. */
-  lock(table: Table, keys: readonly Row[]): Promise<Row[]>;
+  /**
+   * The rows with these keys that there are, locked against other writers until the transaction ends; with `share` others may
+   * do the same.
+   */
+  lock(table: Table, keys: readonly Row[], mode?: 'share'): Promise<Row[]>;
   /** The rows with these keys that there are, as they stand in this transaction. */
   read(table: Table, keys: readonly Row[]): Promise<Row[]>;
   /**
@@ -39,7 +42,7 @@ export interface RowStore {
 export function postgresRows(client: ClientBase, catalog: Catalog): RowStore {
   let depth = 0;
   return {
-    lock: (table, keys) => lockRows(client, table, keys),
+    lock: (table, keys, mode) => lockRows(client, table, keys, mode),
     read: (table, keys) => readRows(client, table, keys),
     insert: (table, columns, rows) => insertRows(client, table, columns, rows),
     update: (table, columns, rows) => updateRows(client, table, columns, rows),

@@ -8,8 +8,13 @@ import { quoteName, quoteTable } from '../session.ts';
 import type { Column, Table } from './catalog.ts';
 
 /** Reads the rows with these keys, locked against writers until the transaction ends. */
-export async function lockRows(client: ClientBase, table: Table, keys: readonly Row[]): Promise<Row[]> {
-  return readRows(client, table, keys, 'FOR UPDATE OF t');
+export async function lockRows(
+  client: ClientBase,
+  table: Table,
+  keys: readonly Row[],
+  mode: 'update' | 'share' = 'update',
+): Promise<Row[]> {
+  return readRows(client, table, keys, mode === 'share' ? 'FOR SHARE OF t' : 'FOR UPDATE OF t');
 }
 
 /** Reads the rows with these keys as they stand. */
