@@ -92,4 +92,14 @@ describe('a row that moves', () => {
     expect(campuses(update(row('mvan'), row(null)))).toEqual([['mvan', 'delete']]);
     expect(campuses(update(row(null), row('mvan')))).toEqual([['mvan', 'insert']]);
   });
+
+  it('deletes a row that belongs to a campus through another everywhere, and tells only its owner more than its key', () => {
+    const through = { column: 'pupil_id', parent: rule('campus_id'), parentColumn: 'id' };
+    const mark = { ...rule(null), through } as Table;
+    const before = { id: '1', pupil_id: '7' };
+    expect(changesByCampus(deleted(before), mark, everyone, () => 'mvan')).toEqual([
+      { campus: 'mvan', change: expect.objectContaining({ op: 'delete', before }) },
+      { campus: 'bonaberi', change: expect.objectContaining({ op: 'delete', before: {} }) },
+    ]);
+  });
 });

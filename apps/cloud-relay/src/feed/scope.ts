@@ -11,8 +11,8 @@ export const ownScope: OwnerOf = ({ rule: { scope } }, row) =>
 /**
  * @param everyone The campuses that there are, for a table that belongs to all.
  * @returns the change as each campus has to see it. A row that moves from one campus to another is deleted at the one
- *   and inserted at the other. One that is deleted when its owner cannot be told any more is deleted everywhere: there is
- *   no more in it than its key.
+ *   and inserted at the other. One that belongs to a campus through another row is deleted everywhere: it may have moved with
+ *   that row, and be gone before anybody looked what moved. For others than its owner there is no more in it than its key.
  */
 export function changesByCampus(
   change: CapturedChange,
@@ -25,9 +25,9 @@ export function changesByCampus(
     return [...everyone].map((campus) => ({ campus, change: plain }));
   const from = change.wholeBefore ? ownerOf(table, change.wholeBefore) : undefined;
   const to = change.op === 'delete' ? undefined : ownerOf(table, change.whole);
-  if (change.op === 'delete' && from == null && table.through) {
+  if (change.op === 'delete' && table.through) {
     const keyOnly: Change = { ...plain, before: {} };
-    return [...everyone].map((campus) => ({ campus, change: keyOnly }));
+    return [...everyone].map((campus) => ({ campus, change: campus === from ? plain : keyOnly }));
   }
   if (change.op !== 'update' || from === to) {
     const campus = to ?? from;
