@@ -209,7 +209,7 @@ export function postgresParked(client: Pick<PoolClient, 'query'>): ParkedStore {
     async list(campus) {
       const { rows } = await client.query<StoredParked>(
         `SELECT epoch, kind, detail, body, conflict_id, to_json(waits_for) AS waits FROM sync.parked
-         WHERE campus = $1 ORDER BY parked_at, seq`,
+         WHERE campus = $1 ORDER BY min(parked_at) OVER (PARTITION BY epoch), epoch, seq`,
         [campus],
       );
       return rows.map((row) => parkedOf(campus, row));
