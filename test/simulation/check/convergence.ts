@@ -1,18 +1,22 @@
 /** Every campus's rows are the cloud's rows of that campus, value by value, conflicts included. */
 import type { Row } from '@skooly-edge/sync-protocol';
-import { schoolCatalog } from '../school/schema.ts';
+import { ownerOf, schoolCatalog } from '../school/schema.ts';
 import type { World } from './check.ts';
 
 export function convergence({ cloud, campuses, drifts }: World): string[] {
   const problems = drifts.map((drift) => `drifted apart: ${drift}`);
+  const parentOf = (table: string, id: string) =>
+    cloud.table(table).rows.get(`${table} ${JSON.stringify([id])}`)?.row;
   for (const { name: campus, database } of campuses) {
-    for (const { name, rule } of schoolCatalog.tables.values()) {
+    for (const table of schoolCatalog.tables.values()) {
+      const { name } = table;
       const here = database.table(name).rows;
       const there = cloud.table(name).rows;
       const ids = new Set([...here.keys(), ...there.keys()]);
       for (const id of ids) {
         const row = there.get(id)?.row ?? null;
-        const wanted = row && (rule.scope === null || row[rule.scope] === campus) ? row : null;
+        const owner = row && ownerOf(table, row, parentOf);
+        const wanted = owner === null || owner === campus ? row : null;
         const difference = differenceOf(wanted, here.get(id)?.row ?? null);
         if (difference) problems.push(`differs at ${campus}: ${id} ${difference}`);
       }

@@ -1,8 +1,8 @@
 /**
- * Locks of rows and of index entries, as Postgres has them: FOR KEY SHARE, FOR NO KEY UPDATE (an update), FOR UPDATE (also a
- * delete). A circle of waiters is broken at once; who is marked as giving way is the one that loses.
+ * Locks of rows and of index entries, as Postgres has them: FOR KEY SHARE, FOR SHARE, FOR NO KEY UPDATE (an update), FOR UPDATE
+ * (also a delete). A circle of waiters is broken at once; who is marked as giving way is the one that loses.
  */
-export type LockMode = 'keyShare' | 'update' | 'exclusive';
+export type LockMode = 'keyShare' | 'share' | 'update' | 'exclusive';
 
 export interface LockHolder {
   /** The one that is to lose when a circle has to be broken. */
@@ -29,10 +29,20 @@ interface Waiter extends Held {
   denied(error: Error): void;
 }
 
-const strength: Record<LockMode, number> = { keyShare: 0, update: 1, exclusive: 2 };
+const excluded: Record<LockMode, readonly LockMode[]> = {
+  keyShare: ['exclusive'],
+  share: ['update', 'exclusive'],
+  update: ['share', 'update', 'exclusive'],
+  exclusive: ['keyShare', 'share', 'update', 'exclusive'],
+};
 
 function excludes(one: LockMode, other: LockMode): boolean {
-  return strength[one] + strength[other] >= 2;
+  return excluded[one].includes(other);
+}
+
+/** Whether who holds the one needs not ask for the other. */
+function includes(one: LockMode, other: LockMode): boolean {
+  return excluded[other].every((mode) => excludes(one, mode));
 }
 
 export class Locks {
@@ -46,7 +56,7 @@ export class Locks {
    */
   take(holder: LockHolder, key: string, mode: LockMode, onGranted: () => void): Promise<void> | null {
     const held = this.#held.get(key) ?? [];
-    if (held.some((lock) => lock.holder === holder && strength[lock.mode] >= strength[mode])) return null;
+    if (held.some((lock) => lock.holder === holder && includes(lock.mode, mode))) return null;
     const mine = held.some((lock) => lock.holder === holder);
     const queue = this.#queues.get(key) ?? [];
     const isFree = !held.some((lock) => lock.holder !== holder && excludes(lock.mode, mode));

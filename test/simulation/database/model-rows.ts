@@ -11,7 +11,8 @@ import type { Session } from './session.ts';
 
 export function modelRows(session: Session): RowStore {
   return {
-    lock: (table, keys) => session.run((transaction) => transaction.lock(table.name, keys, 'exclusive')),
+    lock: (table, keys, mode) =>
+      session.run((transaction) => transaction.lock(table.name, keys, mode ?? 'exclusive')),
     read: (table, keys) =>
       session.run((transaction) => transaction.read(table.name, keys).map(({ row }) => ({ ...row }))),
     insert: (table, columns, rows) =>

@@ -100,7 +100,7 @@ const writeMark: Act = async (desk, campus) => {
     (mark) => mark.pupil_id === key.pupil_id && mark.assessment === key.assessment,
   );
   if (!known) {
-    await desk.insert('public.mark', { ...key, campus, value: '5', most: '20', remark: desk.token() });
+    await desk.insert('public.mark', { ...key, value: '5', most: '20', remark: desk.token() });
   } else if (desk.chance.happens(0.2)) await desk.delete('public.mark', key);
   else if (desk.chance.happens(0.4)) await desk.update('public.mark', key, { remark: desk.token() });
   else if (desk.chance.happens(0.5))
@@ -110,8 +110,10 @@ const writeMark: Act = async (desk, campus) => {
 };
 
 const pay: Act = async (desk, campus) => {
-  const pupil = await pickRow(desk, 'public.pupil', campus);
-  if (!pupil) return;
+  const picked = await pickRow(desk, 'public.pupil', campus);
+  // Nobody takes money for a pupil who is being moved away.
+  const pupil = picked && (await desk.locked('public.pupil', picked));
+  if (pupil?.campus !== campus) return;
   const id = desk.token();
   const amount = 1_000 * desk.chance.between(1, 50);
   // Numbers of receipts should be each site's own; sometimes somebody types one.
@@ -149,6 +151,34 @@ const writeSetting: Act = async (desk) => {
   else await desk.insert('public.setting', { id, value: desk.token() });
 };
 
+const countMoney: Act = async (desk, campus) => {
+  const picked = await pickRow(desk, 'public.purse', campus);
+  const purse = picked && (await desk.locked('public.purse', picked));
+  if (!purse) return;
+  const values: Row = {};
+  const [lowest, highest] = [desk.chance.below(1_000), 1_000 + desk.chance.below(1_000)];
+  if (desk.chance.happens(0.7)) values.balance = String(Number(purse.balance) + desk.chance.between(1, 900));
+  if (lowest < Number(purse.lowest)) values.lowest = String(lowest);
+  if (highest > Number(purse.highest)) values.highest = String(highest);
+  if (desk.chance.happens(0.3))
+    values.labels = JSON.stringify([
+      ...(JSON.parse(purse.labels ?? '[]') as string[]),
+      `l${desk.chance.below(30)}`,
+    ]);
+  await desk.update('public.purse', purse, values);
+};
+
+/** A pupil goes to another campus: what hangs on the row goes with it. */
+const movePupil: Act = async (desk, campus) => {
+  const pupil = await pickRow(desk, 'public.pupil', campus);
+  const klass = desk.chance.pick((await desk.rows('public.klass')).filter((row) => row.campus !== campus));
+  if (!pupil || !klass) return;
+  const to = klass.campus ?? '';
+  await desk.update('public.pupil', pupil, { campus: to, klass_id: klass.id ?? null, updated_by: desk.site });
+  for (const payment of await desk.rows('public.payment'))
+    if (payment.pupil_id === pupil.id) await desk.update('public.payment', payment, { campus: to });
+};
+
 const commonActs: [weight: number, act: Act][] = [
   [10, editPupil],
   [3, addPupil],
@@ -162,11 +192,12 @@ const commonActs: [weight: number, act: Act][] = [
   [6, writeMark],
   [5, pay],
   [4, writeNotice],
+  [4, countMoney],
 ];
 
 /** A campus also does what it may not. */
 const campusActs: [number, Act][] = [...commonActs, [0.4, writeSetting], [0.4, changePayment]];
-const cloudActs: [number, Act][] = [...commonActs, [2, writeSetting]];
+const cloudActs: [number, Act][] = [...commonActs, [2, writeSetting], [2, movePupil]];
 
 function pickWeighted(desk: Desk, acts: readonly [number, Act][]): Act {
   let left = desk.chance.fraction() * acts.reduce((sum, [weight]) => sum + weight, 0);

@@ -69,6 +69,12 @@ export class Desk {
     return this.#session.run((transaction) => transaction.all(table).map(({ row }) => row));
   }
 
+  /** Nobody else changes the row until the transaction ends. @returns it as it is now. */
+  async locked(table: string, row: Row): Promise<Row | undefined> {
+    const [found] = await this.#session.run((transaction) => transaction.lock(table, [row], 'exclusive'));
+    return found;
+  }
+
   /** The user reads what is on the screen for a while. */
   async think(): Promise<void> {
     if (this.chance.happens(0.2)) await this.sleep(this.chance.delay(60_000));

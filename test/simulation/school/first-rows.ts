@@ -29,14 +29,29 @@ export function firstRows(campuses: readonly string[]): FirstRow[] {
         updated_by: 'cloud',
       });
       if (p <= 2)
-        add('public.mark', {
-          pupil_id,
-          assessment: 'a1',
-          value: '5',
-          most: '20',
-          remark: `t:first.${pupil_id}m`,
+        rows.push({
+          table: 'public.mark',
+          campus,
+          row: {
+            pupil_id,
+            assessment: 'a1',
+            value: '5',
+            most: '20',
+            remark: `t:first.${pupil_id}m`,
+          },
         });
     }
+  }
+  for (const campus of campuses) {
+    const row = {
+      id: `${campus}-purse`,
+      campus,
+      balance: '0',
+      lowest: '1000',
+      highest: '1000',
+      labels: '[]',
+    };
+    rows.push({ table: 'public.purse', campus, row });
   }
   for (const id of ['n1', 'n2'])
     rows.push({

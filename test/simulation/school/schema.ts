@@ -8,6 +8,7 @@ import {
   conflictTable,
   type ForeignKey,
   parseSyncMap,
+  type Row,
   type Table,
 } from '@skooly-edge/sync-protocol';
 import type { ColumnType, TableDefinition } from '../database/schema.ts';
@@ -44,7 +45,7 @@ export const schoolTables: readonly TableDefinition[] = [
   },
   {
     name: 'public.mark',
-    columns: { assessment: text, pupil_id: text, campus: text, value: integer, most: integer, remark: text },
+    columns: { assessment: text, pupil_id: text, value: integer, most: integer, remark: text },
     primaryKey: ['assessment', 'pupil_id'],
     foreignKeys: [
       { name: 'mark_pupil_fkey', columns: ['pupil_id'], parent: 'public.pupil', parentColumns: ['id'] },
@@ -67,6 +68,12 @@ export const schoolTables: readonly TableDefinition[] = [
     columns: { id: text, title: text, body: text, level: integer },
     primaryKey: ['id'],
     unique: [{ name: 'notice_title_key', columns: ['title'] }],
+    published: true,
+  },
+  {
+    name: 'public.purse',
+    columns: { id: text, campus: text, balance: integer, lowest: integer, highest: integer, labels: 'jsonb' },
+    primaryKey: ['id'],
     published: true,
   },
   {
@@ -119,9 +126,19 @@ export const schoolMap = parseSyncMap({
       unique: { pupil_matricule_key: 'inbox' },
       by: 'updated_by',
     },
-    'public.mark': { scope: 'campus', policy: 'inbox', columns: { remark: 'newest' } },
+    'public.mark': { scope: { through: 'pupil_id' }, policy: 'inbox', columns: { remark: 'newest' } },
     'public.payment': { scope: 'campus', policy: 'inbox', appendOnly: true },
-    'public.notice': { scope: null, policy: 'newest', columns: { level: 'campus' } },
+    'public.purse': {
+      scope: 'campus',
+      policy: 'inbox',
+      columns: { balance: 'sum', lowest: 'min', highest: 'max', labels: 'union' },
+    },
+    'public.notice': {
+      scope: null,
+      policy: 'newest',
+      columns: { level: 'campus' },
+      unique: { notice_title_key: { suffix: 'title' } },
+    },
     'public.setting': { scope: null, policy: 'cloud', direction: 'down' },
   },
 });
@@ -155,7 +172,26 @@ function catalogOf(definitions: readonly TableDefinition[]): Catalog {
       tables.get(parent)?.referencedBy.push(key);
     }
   }
+  for (const table of tables.values()) table.through = throughOf(table, tables);
   return { syncMap: schoolMap, tables };
+}
+
+function throughOf({ rule, references }: Table, tables: ReadonlyMap<string, Table>): Table['through'] {
+  const key = references.find(({ childColumns }) => childColumns[0] === rule.through);
+  const parent = key && tables.get(key.parent);
+  return parent ? { column: rule.through ?? '', parent, parentColumn: key.parentColumns[0] ?? '' } : null;
+}
+
+/** The campus whose row it is; null: everybody's, undefined: nobody's. */
+export function ownerOf(
+  table: Table,
+  row: Row,
+  parentOf: (table: string, id: string) => Row | undefined,
+): string | null | undefined {
+  if (!table.through) return table.rule.scope === null ? null : row[table.rule.scope];
+  const { column, parent } = table.through;
+  const above = parentOf(parent.name, row[column] ?? '');
+  return above && ownerOf(parent, above, parentOf);
 }
 
 function columnOf(name: string, type: ColumnType): Column {

@@ -138,8 +138,9 @@ function modelParked(session: Session): ParkedStore {
     },
     async list(campus) {
       const rows = await parkedOf(campus);
-      const byAge = (a: Row, b: Row) =>
-        Number(a.parked_at) - Number(b.parked_at) || Number(a.seq) - Number(b.seq);
+      const since = (epoch: string | null | undefined) =>
+        Math.min(...rows.filter((row) => row.epoch === epoch).map((row) => Number(row.parked_at)));
+      const byAge = (a: Row, b: Row) => since(a.epoch) - since(b.epoch) || Number(a.seq) - Number(b.seq);
       return rows.sort(byAge).map(toParked);
     },
     async count(campus) {

@@ -13,6 +13,12 @@ import {
 } from '@skooly-edge/sync-protocol';
 import { RelayError } from '../../../apps/cloud-relay/src/errors.ts';
 import { FeedBuilder, type FeedCommit } from '../../../apps/cloud-relay/src/feed/feed-builder.ts';
+import {
+  learnOwners,
+  noOwners,
+  type Owners,
+  type RowReader,
+} from '../../../apps/cloud-relay/src/feed/owners.ts';
 import type { CloudStore } from '../../../apps/cloud-relay/src/ingest/cloud-store.ts';
 import { Ingest, type PushResult } from '../../../apps/cloud-relay/src/ingest/ingest.ts';
 import { retryParked } from '../../../apps/cloud-relay/src/ingest/retry-parked.ts';
@@ -172,10 +178,16 @@ export class Relay {
           isApply: wrap.isApply,
           seal: () => '',
         });
+        const reader = modelReader(process, database);
         const sink: CaptureSink = {
           append: async (transactions) => {
-            const commit = builder.build(transactions);
-            if (commit) await this.#write(process, commit);
+            for (const run of runs(transactions)) {
+              const owners = new Map<CapturedTransaction, Owners>();
+              for (const transaction of run)
+                owners.set(transaction, await learnOwners(transaction, catalog, reader));
+              const commit = builder.build(run, (transaction) => owners.get(transaction) ?? noOwners);
+              if (commit) await this.#write(process, commit);
+            }
             keeper.touched(transactions);
           },
         };
@@ -283,6 +295,32 @@ class ParkedKeeper {
       everything || parked.waitsFor.some((table) => touched.has(table));
     for (const campus of new Set(due)) await retryParked(this.#store, campus, isDue, now);
   }
+}
+
+/** Whole transactions together; a part of one, and its end, by itself. */
+function runs(transactions: readonly CapturedTransaction[]): CapturedTransaction[][] {
+  const result: CapturedTransaction[][] = [];
+  for (const transaction of transactions) {
+    const last = result.at(-1);
+    if (transaction.part === undefined && last?.[0]?.part === undefined && last) last.push(transaction);
+    else result.push([transaction]);
+  }
+  return result;
+}
+
+function modelReader(process: Process, database: Database): RowReader {
+  const read = <T>(question: (open: OpenTransaction) => T) =>
+    inTransaction(process, database, (session) => session.run(question));
+  return {
+    byKey: (table, keys) => read((open) => open.read(table.name, keys).map(({ row }) => row)),
+    byColumn: (table, column, value) =>
+      read((open) =>
+        open
+          .all(table.name)
+          .map(({ row }) => row)
+          .filter((row) => row[column] === value),
+      ),
+  };
 }
 
 function readFeedState(open: OpenTransaction) {
