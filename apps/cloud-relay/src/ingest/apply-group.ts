@@ -10,6 +10,7 @@ import {
   questionsOfTime,
   type Row,
   RowImages,
+  type RowStore,
   type Table,
 } from '@skooly-edge/sync-protocol';
 import type { RowHistory } from './cloud-store.ts';
@@ -69,9 +70,11 @@ async function refuseForeign(
   current: Row | null,
 ): Promise<void> {
   const known: KnownRow = ({ name }, key) => images.peek(name, key);
+  // Nobody moves the parent to another campus before this is committed.
+  const parents: Pick<RowStore, 'read'> = { read: (parent, keys) => commit.rows.lock(parent, keys, 'share') };
   const rows = [current, change.op === 'delete' ? null : { ...current, ...change.after }];
   for (const row of rows) {
-    const owner = row && (await ownerOf(commit.rows, table, row, known));
+    const owner = row && (await ownerOf(parents, table, row, known));
     if (owner != null && owner !== campus) throw outOfScope(campus, change);
   }
 }
