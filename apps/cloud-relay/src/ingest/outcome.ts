@@ -137,6 +137,7 @@ export class Outcome {
     return this.#corrections();
   }
 
+  /** Locked, or a writer of the cloud could change a row after it was read and commit before this: the old would seem newer. */
   async #corrections(): Promise<Correction[]> {
     const { commit } = this.context;
     const byTable = new Map<string, Row[]>();
@@ -146,7 +147,7 @@ export class Outcome {
     for (const [name, keys] of byTable) {
       const table = commit.catalog.tables.get(name) as Table;
       const rows = new Map<string, Row>();
-      for (const row of await commit.rows.read(table, keys))
+      for (const row of await commit.rows.lock(table, keys, 'share'))
         rows.set(rowId(name, keyOf(row, table.keyColumns)), row);
       for (const key of keys) {
         const row = await visibleTo(this.context.campus, commit.rows, table, rows.get(rowId(name, key)));
