@@ -109,7 +109,9 @@ async function checkReferences(commit: CloudCommit, changes: readonly Change[]):
     const after = current.get(rowId(name, key)) ?? null;
     return table ? [{ table, before: op === 'insert' ? null : { ...after, ...before }, after }] : [];
   });
+  // An update can have brought back a row that was gone: then what it does not speak of is new as well.
+  const written = rowChanges.map((change) => ({ ...change, before: null }));
   const problem =
-    (await commit.rows.missingParent(rowChanges)) ?? (await commit.rows.remainingChild(rowChanges));
+    (await commit.rows.missingParent(written)) ?? (await commit.rows.remainingChild(rowChanges));
   if (problem) throw new BrokenReferenceError(problem);
 }
