@@ -20,6 +20,8 @@ export interface Plan {
   lastsUs: number;
   loss: number;
   twice: number;
+  /** What is larger comes in parts. */
+  maxPartChanges: number;
   faults: Fault[];
 }
 
@@ -57,6 +59,7 @@ export function planOf(seed: number): Plan {
     lastsUs,
     loss: chance.pick([0, 0, 0.02, 0.1]),
     twice: chance.pick([0, 0.05, 0.3]),
+    maxPartChanges: chance.pick([1, 2, 3, 1_000, 1_000, 1_000]),
     faults: faults.sort((a, b) => a.atUs - b.atUs),
   };
 }

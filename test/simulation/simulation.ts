@@ -97,6 +97,7 @@ function buildWorld(seed: number, bug: Bug, trace: Trace): World {
     scheduler,
     chance: Chance.stream(seed, 'relay'),
     wrap: bug.relay,
+    maxPartChanges: plan.maxPartChanges,
   });
   const drifts: string[] = [];
   const campuses = plan.campuses.map((name): Campus => {
@@ -127,6 +128,7 @@ function buildWorld(seed: number, bug: Bug, trace: Trace): World {
       scheduler,
       chance,
       wrap: bug.box,
+      maxPartChanges: plan.maxPartChanges,
       onDrift(table, key, at) {
         // Whose a row is that belongs through another is learnt late: a correction follows.
         if (schoolCatalog.tables.get(table)?.through) return;

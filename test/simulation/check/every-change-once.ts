@@ -4,7 +4,7 @@
  * same campus in the same place.
  */
 import { rowId } from '@skooly-edge/sync-protocol';
-import type { Campus } from '../campus.ts';
+import { type Campus, wholeTransactions } from '../campus.ts';
 import type { World } from './check.ts';
 
 export function everyChangeOnce(world: World): string[] {
@@ -16,7 +16,7 @@ export function everyChangeOnce(world: World): string[] {
 }
 
 function logFollowsTheCommits({ name, box, history }: Campus): string[] {
-  const logged = [...box.log.transactionsAfter(0)].map(({ changes }) => JSON.stringify(changes));
+  const logged = wholeTransactions(box).map(({ changes }) => JSON.stringify(changes));
   const committed = history.own.map(({ changes }) =>
     JSON.stringify(changes.map(({ whole: _whole, wholeBefore: _wholeBefore, ...change }) => change)),
   );

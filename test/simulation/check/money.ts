@@ -1,5 +1,6 @@
 /** Every payment for which somebody holds a receipt is in the cloud, once, or waits visibly; and nothing else is. */
 import type { Change } from '@skooly-edge/sync-protocol';
+import { wholeTransactions } from '../campus.ts';
 import type { World } from './check.ts';
 
 export function money(world: World): string[] {
@@ -51,8 +52,7 @@ function purses({ cloud, cloudHistory, campuses }: World): string[] {
   };
   for (const { changes } of cloudHistory.own) take(changes);
   for (const { name, box } of campuses)
-    for (const { seq, changes } of box.log.transactionsAfter(0))
-      if (!waiting.has(`${name} ${seq}`)) take(changes);
+    for (const { seq, changes } of wholeTransactions(box)) if (!waiting.has(`${name} ${seq}`)) take(changes);
   return [...expected].flatMap(([id, { balance, lowest, highest, labels }]) => {
     const row = cloud.table('public.purse').rows.get(`public.purse ${JSON.stringify([id])}`)?.row ?? {};
     const problems: string[] = [];

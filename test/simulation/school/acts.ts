@@ -54,10 +54,11 @@ const removePupil: Act = async (desk, campus) => {
 };
 
 const changeKlass: Act = async (desk, campus) => {
-  const pupil = await pickRow(desk, 'public.pupil', campus);
+  const picked = await pickRow(desk, 'public.pupil', campus);
   const klass = await pickRow(desk, 'public.klass', campus);
-  if (pupil && klass)
-    await desk.update('public.pupil', pupil, { klass_id: klass.id ?? null, updated_by: desk.site });
+  const pupil = picked && (await desk.locked('public.pupil', picked));
+  if (pupil?.campus !== campus || !klass) return;
+  await desk.update('public.pupil', pupil, { klass_id: klass.id ?? null, updated_by: desk.site });
 };
 
 const giveMatricule: Act = async (desk, campus) => {

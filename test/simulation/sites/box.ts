@@ -35,6 +35,8 @@ export interface BoxOptions {
   scheduler: Scheduler;
   chance: Chance;
   wrap: BoxWrap;
+  /** Of one part of a large transaction. */
+  maxPartChanges: number;
   onDrift(table: string, key: Row, seq: number): void;
 }
 
@@ -96,7 +98,8 @@ export class Box {
   /** Does nothing while it runs. */
   start(): void {
     if (this.running) return;
-    const { campus, database, scheduler, chance, catalog, wrap, logFile, logEpoch, onDrift } = this.options;
+    const { campus, database, scheduler, chance, catalog, wrap, logFile, logEpoch, maxPartChanges, onDrift } =
+      this.options;
     const process = new Process(`${campus} ${++this.#lives}`, scheduler, chance);
     this.#process = process;
     const now = () => Math.floor(scheduler.nowUs / 1000);
@@ -109,6 +112,7 @@ export class Box {
       chance,
       sink: wrap.sink(log, process, logFile),
       skipOrigin: wrap.isApply,
+      maxPartChanges,
     });
     this.#capture = capture;
     const follower = new Follower({
@@ -233,13 +237,14 @@ export class Box {
 }
 
 function toEntry(row: Row): FeedEntry {
-  const { changes, corrections } = JSON.parse(row.body ?? '') as Pick<FeedEntry, 'changes' | 'corrections'>;
+  const { changes, corrections, more } = JSON.parse(row.body ?? '') as FeedEntry;
   return {
     epoch: row.epoch ?? '',
     seq: Number(row.seq),
     stamp: { epoch: row.stamp_epoch ?? '', seq: Number(row.stamp_seq) },
     committedAt: Number(row.committed_at),
     lsn: Number(row.lsn),
+    ...(more && { more }),
     changes,
     corrections,
   };

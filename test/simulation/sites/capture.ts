@@ -22,6 +22,8 @@ export interface ModelCaptureOptions {
   chance: Chance;
   sink: CaptureSink;
   skipOrigin(origin: string): boolean;
+  /** A transaction with more changes comes in parts. */
+  maxPartChanges: number;
 }
 
 const lagMeanUs = 8_000;
@@ -79,7 +81,11 @@ export class ModelCapture {
   async stream(): Promise<void> {
     const { process, database, chance, sink } = this.#options;
     const lost = database.connection();
-    const assembler = new Assembler({ table: captureTable, skipOrigin: this.#options.skipOrigin });
+    const assembler = new Assembler({
+      table: captureTable,
+      skipOrigin: this.#options.skipOrigin,
+      maxPartChanges: this.#options.maxPartChanges,
+    });
     let position = database.slot.confirmed;
     // As by Postgres's heartbeat while there is nothing to read.
     this.#confirm(position);
@@ -91,15 +97,19 @@ export class ModelCapture {
       const transactions = records.flatMap(({ messages }) =>
         messages.flatMap((message) => assembler.add(message) ?? []),
       );
-      if (transactions.length > 0) {
+      for (let next = 0; next < transactions.length; ) {
+        const batch = transactions.slice(next, next + chance.between(1, transactions.length));
+        next += batch.length;
         await process.step();
         if (!process.alive) return process.never();
-        await sink.append(transactions);
+        await sink.append(batch);
+        await process.step();
+        lost.check();
+        // Of a transaction in parts nothing is confirmed before its last.
+        const last = batch.findLast((transaction) => !transaction.more);
+        if (last) this.#confirm(last.endLsn);
       }
-      await process.step();
-      lost.check();
       position = records.at(-1)?.endLsn ?? position;
-      this.#confirm(position);
     }
   }
 

@@ -23,7 +23,7 @@ import type { CloudStore } from '../../../apps/cloud-relay/src/ingest/cloud-stor
 import { Ingest, type PushResult } from '../../../apps/cloud-relay/src/ingest/ingest.ts';
 import { retryParked } from '../../../apps/cloud-relay/src/ingest/retry-parked.ts';
 import type { Database } from '../database/database.ts';
-import { inTransaction } from '../database/session.ts';
+import { inTransaction, Session } from '../database/session.ts';
 import type { Transaction as OpenTransaction } from '../database/transaction.ts';
 import type { Chance } from '../world/chance.ts';
 import { Process } from '../world/process.ts';
@@ -37,6 +37,8 @@ export interface RelayOptions {
   catalog: Catalog;
   scheduler: Scheduler;
   chance: Chance;
+  /** Of one part of a large commit. */
+  maxPartChanges: number;
   /** Faults that are planted through the seams. */
   wrap: RelayWrap;
 }
@@ -178,6 +180,7 @@ export class Relay {
           isApply: wrap.isApply,
           seal: () => '',
         });
+        const store = new ModelFeed(process, database);
         const reader = modelReader(process, database);
         const sink: CaptureSink = {
           append: async (transactions) => {
@@ -186,7 +189,7 @@ export class Relay {
               for (const transaction of run)
                 owners.set(transaction, await learnOwners(transaction, catalog, reader));
               const commit = builder.build(run, (transaction) => owners.get(transaction) ?? noOwners);
-              if (commit) await this.#write(process, commit);
+              if (commit && (await store.write(commit))) this.#wakeReaders();
             }
             keeper.touched(transactions);
           },
@@ -198,9 +201,10 @@ export class Relay {
           chance,
           sink: wrap.feedSink(sink),
           skipOrigin: () => false,
+          maxPartChanges: this.#options.maxPartChanges,
         });
         this.#capture = capture;
-        await capture.stream();
+        await capture.stream().finally(() => store.close());
       } catch (error) {
         if (!isDatabaseTrouble(error)) scheduler.fail(error);
       }
@@ -208,11 +212,36 @@ export class Relay {
     }
   }
 
-  async #write(process: Process, { rows, followers, position }: FeedCommit): Promise<void> {
-    await inTransaction(process, this.#options.database, async (session) => {
+  #wakeReaders(): void {
+    const readers = this.#readers;
+    this.#readers = new Set();
+    for (const wake of readers) wake();
+  }
+}
+
+/** Writes the feed; a commit that comes in parts is one transaction until its end. The counterpart of `feed-store.ts`. */
+class ModelFeed {
+  readonly #session: Session;
+  #open = false;
+
+  constructor(process: Process, database: Database) {
+    this.#session = new Session(process, database);
+  }
+
+  close(): void {
+    this.#session.rollback();
+  }
+
+  /** @returns whether it is visible now. */
+  async write({ rows, more, followers, position }: FeedCommit): Promise<boolean> {
+    const session = this.#session;
+    try {
+      if (!this.#open) await session.begin();
+      this.#open = true;
       await session.run(async (open) => {
         for (const row of rows) await open.insert('sync.feed', feedRow(row));
       });
+      if (more) return false;
       await session.run(async (open) => {
         for (const { campus, feedSeq, stampEpoch, stampSeq } of followers) {
           const values = { feed_seq: String(feedSeq), stamp_epoch: stampEpoch, stamp_seq: String(stampSeq) };
@@ -221,10 +250,13 @@ export class Relay {
         }
       });
       await session.run((open) => open.update('sync.feed_position', theOne, { lsn: String(position) }));
-    });
-    const readers = this.#readers;
-    this.#readers = new Set();
-    for (const wake of readers) wake();
+      await session.commit();
+      this.#open = false;
+      return true;
+    } catch (error) {
+      session.rollback();
+      throw error;
+    }
   }
 }
 
