@@ -1,23 +1,30 @@
 /**
- * The lab: a cloud, a campus, and the cable between them, on one machine.
+ * The lab: a cloud, one campus or several, and the cable of each, on one machine.
  *
  * `openLab` takes the state folder, ends what an earlier lab left running there, and chooses ports. `up` starts everything in
- * order: both databases, the cable, the cloud's Skooly and relay, the campus's Skooly and appliance; it resolves when the campus
+ * order: the databases, the cables, the cloud's Skooly and relay, each campus's Skooly and appliance; it resolves when each campus
  * has its rows. A process that ends is started again. `down` ends all of it; the databases stay, and the next `up` goes on
  * from them.
  *
- * The cable lives in this process: when it is killed, the campus is cut off until the next `up`, where the cable is healed.
+ * The cables live in this process: when it is killed, the campuses are cut off until the next `up`, where the cables are healed.
+ * Where nothing else is said, the first campus is meant.
  */
 import { Cable } from './cable/cable.ts';
 import { LabError } from './errors.ts';
 import { KeptProcess } from './processes/kept-process.ts';
 import { runToEnd } from './processes/node-process.ts';
-import { type Comparison, compareSites } from './verify/verify.ts';
+import { compareCampuses, type WholeComparison } from './verify/several.ts';
 import * as campus from './world/campus.ts';
+import { type KeptName, keptName } from './world/campuses.ts';
 import * as cloud from './world/cloud.ts';
 import { type OpenWorld, openWorld, type WorldOptions } from './world/open-world.ts';
-import { postgresProcess } from './world/postgres-process.ts';
-import { type Addresses, addressesOf, askAppliance, type LabStatus } from './world/status.ts';
+import {
+  type Addresses,
+  addressesOf,
+  askAppliance,
+  type CampusStatus,
+  type LabStatus,
+} from './world/status.ts';
 import { waitForRows } from './world/wait-for-rows.ts';
 import { type ProcessName, processNames, type RunStep, type World } from './world/world.ts';
 
@@ -33,12 +40,16 @@ export async function openLab(options: LabOptions): Promise<Lab> {
 }
 
 export class Lab {
+  /** Of the first campus. */
   readonly cable: Cable;
-  readonly addresses: () => Addresses;
+  readonly addresses: (campus?: string) => Addresses;
   readonly world: World;
+  /** The names of all campuses, the first one first. */
+  readonly campuses: readonly string[];
   readonly #opened: OpenWorld;
   readonly #report: (line: string) => void;
-  readonly #processes: ReadonlyMap<ProcessName, KeptProcess>;
+  readonly #processes: ReadonlyMap<KeptName, KeptProcess>;
+  readonly #cables: ReadonlyMap<string, Cable>;
   readonly #ending = new AbortController();
   #state: LabStatus['lab'] = 'down';
   #down: Promise<void> | null = null;
@@ -47,8 +58,11 @@ export class Lab {
     this.#opened = opened;
     this.world = opened.world;
     this.#report = options.report ?? (() => undefined);
-    this.cable = new Cable(options.random === undefined ? {} : { random: options.random });
-    this.addresses = () => addressesOf(this.world);
+    const random = options.random === undefined ? {} : { random: options.random };
+    this.campuses = this.world.campuses;
+    this.#cables = new Map(this.campuses.map((name) => [name, new Cable(random)]));
+    this.cable = this.cableOf(this.world.campus);
+    this.addresses = (name) => addressesOf(this.#worldOf(name));
     this.#processes = this.#keptProcesses();
     if (opened.leftovers > 0)
       this.#report(`Ended ${opened.leftovers} processes that an earlier lab had left running.`);
@@ -63,27 +77,39 @@ export class Lab {
   async up(): Promise<void> {
     this.#state = 'starting';
     const { world } = this;
+    const each = (work: (its: World) => Promise<unknown> | undefined) =>
+      all(...this.#opened.campuses.map(work));
     await this.#step('Postgres in the cloud and on campus', () =>
-      this.#startAll('cloud-postgres', 'campus-postgres'),
+      all(
+        this.#startAll('cloud-postgres'),
+        each((its) => this.#startOn(its, 'campus-postgres')),
+      ),
     );
     await this.#step('database structure on both sides', () =>
-      all(cloud.makeCloudDatabase(world, this.#run), campus.makeCampusDatabase(world, this.#run)),
+      all(
+        cloud.makeCloudDatabase(world, this.#run),
+        each((its) => campus.makeCampusDatabase(its, this.#runOn(its))),
+      ),
     );
     await this.#step(`rows in the cloud (${world.other === null ? world.seed : 'seed.sql'})`, () =>
       cloud.seedCloud(world, this.#run),
     );
     await this.#step('both databases made ready for the sync', () =>
-      all(cloud.prepareCloud(world, this.#run), campus.prepareCampus(world, this.#run)),
+      all(
+        cloud.prepareCloud(world, this.#run),
+        each((its) => campus.prepareCampus(its, this.#runOn(its))),
+      ),
     );
-    await this.#step('cable between campus and cloud', () => this.#layCable());
+    await this.#step('cable between campus and cloud', () => each((its) => this.#layCable(its)));
     await this.#step('cloud', () => this.#startAll('cloud-skooly', 'relay'));
     await this.#step('box enrolled', async () => {
-      if (campus.hasBoxKey(world) && (await cloud.trustsCampus(world))) return;
-      await campus.enrolCampus(world, this.#run, await cloud.pairCampus(world, this.#run));
+      for (const its of this.#opened.campuses) await this.#enrol(its);
     });
-    await this.#step('campus', () => this.#startAll('campus-skooly', 'appliance'));
+    await this.#step('campus', () => each((its) => this.#startOn(its, 'campus-skooly', 'appliance')));
     await this.#step('campus has its rows from the cloud', () =>
-      waitForRows(this.addresses().campus.admin, { signal: this.#ending.signal, report: this.#report }),
+      each((its) =>
+        waitForRows(addressesOf(its).campus.admin, { signal: this.#ending.signal, report: this.#report }),
+      ),
     );
     this.#state = 'up';
   }
@@ -98,101 +124,114 @@ export class Lab {
     return this.down();
   }
 
+  /** @throws LabError OPTION_INVALID when there is no such campus. */
+  cableOf(name: string): Cable {
+    const cable = this.#cables.get(name);
+    if (cable !== undefined) return cable;
+    throw noCampus(name, this.campuses);
+  }
+
   /** Kills a process as a crash would; it starts again by itself after a pause, or with `hold` when `start` says so. */
   async kill(
-    name: ProcessName,
+    name: KeptName,
     signal: NodeJS.Signals = 'SIGKILL',
-    options: { hold?: boolean } = {},
+    options: { hold?: boolean; campus?: string | undefined } = {},
   ): Promise<void> {
-    await this.#process(name).kill(signal, options);
+    await this.#process(name, options.campus).kill(signal, options);
   }
 
   /** Resolves when the process is ready, at once when it is. */
-  async start(name: ProcessName): Promise<void> {
-    await this.#process(name).start();
+  async start(name: KeptName, options: { campus?: string | undefined } = {}): Promise<void> {
+    await this.#process(name, options.campus).start();
   }
 
   /** Ends a process in order; it stays ended until `start`. */
-  async stop(name: ProcessName): Promise<void> {
-    await this.#process(name).stop();
+  async stop(name: KeptName, options: { campus?: string | undefined } = {}): Promise<void> {
+    await this.#process(name, options.campus).stop();
   }
 
   async status(): Promise<LabStatus> {
-    const addresses = this.addresses();
-    const appliance = await askAppliance(addresses.campus.admin);
+    const campuses = await Promise.all(this.#opened.campuses.map((its) => this.#campusStatus(its)));
+    const { state, cable, sync } = campuses[0] as CampusStatus;
     return {
-      state: appliance?.state ?? 'UNKNOWN',
+      state,
       lab: this.#state,
       dir: this.world.layout.dir,
-      cable: this.cable.status(),
-      ...addresses,
-      sync: appliance?.sync ?? null,
+      cable,
+      ...this.addresses(),
+      sync,
+      campuses,
       processes: [...this.#processes.values()].map((process) => process.status()),
     };
   }
 
-  /** Compares both sites row by row, waiting up to `waitSeconds` for them to become equal. */
-  async verify(options: { waitSeconds?: number } = {}): Promise<Comparison> {
-    const { cloud: inCloud, campus: onCampus } = this.addresses();
-    return await compareSites({
-      cloudUrl: inCloud.postgres,
-      campusUrl: onCampus.postgres,
-      syncMapFile: this.world.syncMapFile,
-      campus: this.world.campus,
-      pending: async () => (await askAppliance(onCampus.admin))?.sync.pendingTransactions ?? null,
-      waitSeconds: options.waitSeconds ?? 0,
-    });
+  /** Compares all sites row by row, or one campus with the cloud, waiting up to `waitSeconds` for them to become equal. */
+  async verify(options: { waitSeconds?: number; campus?: string } = {}): Promise<WholeComparison> {
+    const names = options.campus === undefined ? this.campuses : [options.campus];
+    return await compareCampuses(
+      names.map((name) => this.addresses(name)),
+      { syncMapFile: this.world.syncMapFile, waitSeconds: options.waitSeconds ?? 0 },
+    );
   }
 
-  #process(name: ProcessName): KeptProcess {
-    const process = this.#processes.get(name);
+  async #campusStatus(its: World): Promise<CampusStatus> {
+    const { campus: addresses } = addressesOf(its);
+    const appliance = await askAppliance(addresses.admin);
+    const cable = this.cableOf(its.campus).status();
+    return { ...addresses, state: appliance?.state ?? 'UNKNOWN', cable, sync: appliance?.sync ?? null };
+  }
+
+  async #enrol(its: World): Promise<void> {
+    if (campus.hasBoxKey(its) && (await cloud.trustsCampus(its))) return;
+    await campus.enrolCampus(its, this.#runOn(its), await cloud.pairCampus(its, this.#run));
+  }
+
+  #worldOf(name = this.world.campus): World {
+    const its = this.#opened.campuses.find((world) => world.campus === name);
+    if (its !== undefined) return its;
+    throw noCampus(name, this.campuses);
+  }
+
+  #process(name: KeptName, campusName?: string): KeptProcess {
+    const full =
+      campusName === undefined ? name : keptName(name as ProcessName, campusName, this.world.campus);
+    const process = this.#processes.get(full);
     if (process !== undefined) return process;
     throw new LabError(
       'OPTION_INVALID',
-      `This lab has no process ${name}.`,
+      `This lab has no process ${full}.`,
       `It has ${[...this.#processes.keys()].join(', ')}.`,
     );
   }
 
-  #keptProcesses(): ReadonlyMap<ProcessName, KeptProcess> {
-    const { world } = this;
-    const { layout, ports, postgresSettings: settings } = world;
-    const onNote = this.#report;
-    const specs = [
-      postgresProcess({
-        name: 'cloud-postgres',
-        dir: layout.cloudPostgres,
-        port: ports.cloudPostgres,
-        settings,
-        onNote,
-      }),
-      postgresProcess({
-        name: 'campus-postgres',
-        dir: layout.campusPostgres,
-        port: ports.campusPostgres,
-        settings,
-        onNote,
-      }),
-      ...(world.other === null ? [cloud.cloudSkooly(world), campus.campusSkooly(world)] : []),
-      cloud.relay(world),
-      campus.appliance(world),
-    ];
+  #keptProcesses(): ReadonlyMap<KeptName, KeptProcess> {
     const hooks = {
       onSpawn: (name: string, pid: number) => this.#opened.recorder.spawned(name, pid),
       report: this.#report,
     };
-    const kept = specs.map((spec) => [spec.name as ProcessName, new KeptProcess(spec, hooks)] as const);
-    return new Map(kept.toSorted(([a], [b]) => processNames.indexOf(a) - processNames.indexOf(b)));
+    const onNote = this.#report;
+    const specs = [
+      ...cloud.cloudProcesses(this.world, onNote),
+      ...this.#opened.campuses.flatMap((its) => campus.campusProcesses(its, onNote)),
+    ];
+    const order = (name: KeptName) => processNames.findIndex((known) => name.startsWith(known));
+    const kept = specs.map((spec) => [spec.name as KeptName, new KeptProcess(spec, hooks)] as const);
+    return new Map(kept.toSorted(([a], [b]) => order(a) - order(b)));
   }
 
-  async #startAll(...names: ProcessName[]): Promise<void> {
+  async #startAll(...names: KeptName[]): Promise<void> {
     await all(...names.map((name) => this.#processes.get(name)?.start()));
   }
 
-  async #layCable(): Promise<void> {
-    const { relay, cloudSkooly, cableRelay, cableSkooly } = this.world.ports;
-    await this.cable.lay({ host: '127.0.0.1', port: relay }, cableRelay);
-    await this.cable.lay({ host: '127.0.0.1', port: cloudSkooly }, cableSkooly);
+  async #startOn(its: World, ...names: ProcessName[]): Promise<void> {
+    await this.#startAll(...names.map((name) => keptName(name, its.campus, this.world.campus)));
+  }
+
+  async #layCable(its: World): Promise<void> {
+    const { relay, cloudSkooly, cableRelay, cableSkooly } = its.ports;
+    const cable = this.cableOf(its.campus);
+    await cable.lay({ host: '127.0.0.1', port: relay }, cableRelay);
+    await cable.lay({ host: '127.0.0.1', port: cloudSkooly }, cableSkooly);
   }
 
   async #step(title: string, work: () => Promise<void>): Promise<void> {
@@ -202,26 +241,33 @@ export class Lab {
     this.#report(`  ${title.padEnd(44)} ${((performance.now() - started) / 1000).toFixed(1).padStart(6)} s`);
   }
 
-  readonly #run: RunStep = async (name, script, args, env = {}) => {
-    const { recorder } = this.#opened;
-    const command = { name: `${name} (${args[0]})`, script, args, env, logFile: this.world.layout.log(name) };
-    const record = `${name} ${args[0]}`;
-    try {
-      return await runToEnd(command, (pid) => recorder.spawned(record, pid), this.#ending.signal);
-    } finally {
-      recorder.ended(record);
-    }
+  /** Runs a step with the log and the record of this campus. */
+  readonly #runOn = (its: World): RunStep => {
+    return async (name, script, args, env = {}) => {
+      const { recorder } = this.#opened;
+      const command = { name: `${name} (${args[0]})`, script, args, env, logFile: its.layout.log(name) };
+      const record = `${name} ${args[0]} ${its.campus}`;
+      try {
+        return await runToEnd(command, (pid) => recorder.spawned(record, pid), this.#ending.signal);
+      } finally {
+        recorder.ended(record);
+      }
+    };
   };
+
+  readonly #run: RunStep = (...step) => this.#runOn(this.world)(...step);
 
   async #end(): Promise<void> {
     this.#state = 'stopping';
     this.#ending.abort(
       new LabError('LAB_NOT_RUNNING', 'The lab was ended while it started.', 'Start it again.'),
     );
-    const stop = (...names: ProcessName[]) =>
-      Promise.all(names.map((name) => this.#processes.get(name)?.stop()));
+    const stop = (...kinds: ProcessName[]) => {
+      const due = [...this.#processes].filter(([name]) => kinds.some((kind) => name.startsWith(kind)));
+      return Promise.all(due.map(([, process]) => process.stop()));
+    };
     await stop('appliance', 'campus-skooly', 'relay', 'cloud-skooly');
-    await this.cable.close();
+    await Promise.all([...this.#cables.values()].map((cable) => cable.close()));
     await stop('campus-postgres', 'cloud-postgres');
     this.#opened.recorder.change({ processes: {}, controlSocket: null });
     this.#opened.release();
@@ -233,4 +279,8 @@ export class Lab {
 async function all(...work: (Promise<unknown> | undefined)[]): Promise<void> {
   const failed = (await Promise.allSettled(work)).find((result) => result.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
+}
+
+function noCampus(name: string, campuses: readonly string[]): LabError {
+  return new LabError('OPTION_INVALID', `This lab has no campus ${name}.`, `It has ${campuses.join(', ')}.`);
 }

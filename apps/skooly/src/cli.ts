@@ -7,7 +7,14 @@ import { openDatabase } from './database/database.ts';
 import { databaseAway, migrate } from './database/migrate.ts';
 import { refusalOf } from './database/refusals.ts';
 import { SkoolyStartError } from './errors.ts';
-import { defaultSeedNumber, type SeedSize, seed, seedSizes } from './seed/seed.ts';
+import {
+  defaultCampuses,
+  defaultSeedNumber,
+  mostCampuses,
+  type SeedSize,
+  seed,
+  seedSizes,
+} from './seed/seed.ts';
 import { serve } from './serve.ts';
 
 export function skoolyCommand(environment: NodeJS.ProcessEnv): Command {
@@ -31,7 +38,8 @@ export function skoolyCommand(environment: NodeJS.ProcessEnv): Command {
     )
     .addOption(new Option('--size <size>').choices([...seedSizes]).default('small'))
     .option('--seed-number <n>', 'the same number makes the same schools', wholeNumber, defaultSeedNumber)
-    .action(async (options: { size: SeedSize; seedNumber: number }) => {
+    .option('--campuses <n>', `how many campuses, at most ${mostCampuses}`, wholeNumber, defaultCampuses)
+    .action(async (options: { size: SeedSize; seedNumber: number; campuses: number }) => {
       if (siteConfig(env) !== 'cloud') {
         throw new SkoolyStartError(
           'SEED_IN_CLOUD_ONLY',

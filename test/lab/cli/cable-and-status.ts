@@ -1,6 +1,6 @@
 import type { CableStatus } from '../cable/cable.ts';
 import { connectControl, runningState } from '../control/client.ts';
-import type { LabStatus } from '../world/status.ts';
+import type { CampusStatus, LabStatus } from '../world/status.ts';
 
 const CABLE_WORDS = { up: 'up', cut: 'cut: nothing gets through', refused: 'cut: connections are refused' };
 
@@ -29,18 +29,14 @@ function downStatus(dir: string) {
     cloud: null,
     campus: null,
     sync: null,
+    campuses: [],
     processes: [],
   };
 }
 
-function statusLines({ state, lab, cable, cloud, campus, sync, processes }: LabStatus): string[] {
+function statusLines({ lab, cloud, campuses, processes }: LabStatus): string[] {
   const lines: [string, string][] = [
-    ['campus', `${state}${lab === 'up' ? '' : ` (the lab is ${lab})`}`],
-    ['cable', cableWords(cable)],
-    ['pending', sync === null ? 'unknown: the appliance does not answer' : pendingWords(sync)],
-    ['conflicts', sync === null ? 'unknown' : `${sync.conflictsOpen} open, ${sync.parked} parked`],
-    ['', ''],
-    ['on campus', campus.skooly === null ? campus.postgres : campus.gateway],
+    ...campuses.flatMap((campus) => campusLines(campus, lab, campuses.length)),
     ['in the cloud', cloud.skooly ?? cloud.postgres],
     ['', ''],
     ...processes.map(({ name, state: doing, pid, restarts }): [string, string] => [
@@ -48,7 +44,19 @@ function statusLines({ state, lab, cable, cloud, campus, sync, processes }: LabS
       `${doing}${pid === null ? '' : `, process ${pid}`}${restarts === 0 ? '' : `, started again ${restarts} times`}`,
     ]),
   ];
-  return lines.map(([what, value]) => `${what.padEnd(18)}${value}`.trimEnd());
+  return lines.map(([what, value]) => `${what.padEnd(26)}${value}`.trimEnd());
+}
+
+function campusLines(campus: CampusStatus, lab: LabStatus['lab'], count: number): [string, string][] {
+  const { id, state, cable, sync } = campus;
+  return [
+    [count === 1 ? 'campus' : id, `${state}${lab === 'up' ? '' : ` (the lab is ${lab})`}`],
+    ['cable', cableWords(cable)],
+    ['pending', sync === null ? 'unknown: the appliance does not answer' : pendingWords(sync)],
+    ['conflicts', sync === null ? 'unknown' : `${sync.conflictsOpen} open, ${sync.parked} parked`],
+    ['on campus', campus.skooly === null ? campus.postgres : campus.gateway],
+    ['', ''],
+  ];
 }
 
 function cableWords({ mode, kbps, rttMs, lossPct, bytesUp, bytesDown }: CableStatus): string {

@@ -11,6 +11,7 @@ import { runLab, runLabDetached, runSupervisor } from './up.ts';
 import { runVerify } from './verify.ts';
 
 const DEFAULT_DIR = '.lab';
+const whichCampus = ['--campus <id>', 'the cable of this campus (default: the first)'] as const;
 
 export function buildCli(): Command {
   const program = new Command('lab').description(
@@ -48,6 +49,7 @@ function addUp(program: Command): void {
       fromHere,
     )
     .option('--campus <id>', 'the campus (default: mvan)')
+    .option('--campuses <n>', 'how many campuses (default: 1)', wholeNumber)
     .option('--port-base <n>', 'first of consecutive ports (default: free ones)', wholeNumber)
     .action(({ detach, ...options }) => (detach ? runLabDetached(options) : runLab(options)));
   program
@@ -64,18 +66,20 @@ function addCable(program: Command): void {
     .action(printStatus);
   command(program, 'cut', 'cut the cable: nothing gets through')
     .option('--refuse', 'refuse and reset connections instead of leaving them silent')
-    .action(async ({ dir, refuse = false }) =>
-      printCable(await connectControl(dir)('POST', '/cut', { refuse })),
+    .option(...whichCampus)
+    .action(async ({ dir, refuse = false, campus }) =>
+      printCable(await connectControl(dir)('POST', '/cut', { refuse, campus })),
     );
-  command(program, 'heal', 'mend the cable').action(async ({ dir }) =>
-    printCable(await connectControl(dir)('POST', '/heal')),
-  );
+  command(program, 'heal', 'mend the cable')
+    .option(...whichCampus)
+    .action(async ({ dir, campus }) => printCable(await connectControl(dir)('POST', '/heal', { campus })));
   command(program, 'slow', 'make the cable narrow, slow or lossy; 0 kbps is without limit')
     .option('--kbps <n>', 'bandwidth of each direction', positiveNumber)
     .option('--rtt-ms <n>', 'round trip', positiveNumber)
     .option('--loss <percent>', 'lost packets, 0 to 90', positiveNumber)
-    .action(async ({ dir, kbps, rttMs, loss }) => {
-      const shape = { kbps: kbps === 0 ? null : kbps, rttMs, lossPct: loss };
+    .option(...whichCampus)
+    .action(async ({ dir, kbps, rttMs, loss, campus }) => {
+      const shape = { kbps: kbps === 0 ? null : kbps, rttMs, lossPct: loss, campus };
       printCable(await connectControl(dir)('POST', '/slow', shape));
     });
 }

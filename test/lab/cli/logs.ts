@@ -1,8 +1,11 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { LabError } from '../errors.ts';
+import { campusFolder } from '../world/campuses.ts';
 import { layout } from '../world/layout.ts';
 import { postgresLog } from '../world/postgres-process.ts';
+import { readState } from '../world/state.ts';
 
 const LINES = 200;
 
@@ -41,6 +44,10 @@ function logFiles(dir: string): Record<string, string> {
   const databases = [
     ['cloud-postgres', postgresLog(places.cloudPostgres)],
     ['campus-postgres', postgresLog(places.campusPostgres)],
+    ...Object.keys(readState(places.state)?.otherCampuses ?? {}).map(
+      (campus) =>
+        [`campus-postgres-${campus}`, postgresLog(join(campusFolder(dir, campus), 'postgres'))] as const,
+    ),
   ] as const;
   return Object.fromEntries([...files, ...databases.filter(([, file]) => existsSync(file))]);
 }

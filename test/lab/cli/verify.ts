@@ -1,8 +1,9 @@
 import { connectControl, runningState } from '../control/client.ts';
-import { type Comparison, compareSites } from '../verify/verify.ts';
+import { compareCampuses, type WholeComparison } from '../verify/several.ts';
+import type { Comparison } from '../verify/verify.ts';
 import { programs } from '../world/layout.ts';
 import { otherDatabase } from '../world/other-database.ts';
-import { askAppliance, type LabStatus } from '../world/status.ts';
+import type { LabStatus } from '../world/status.ts';
 
 /** Exit code 1 when there is a difference. */
 export async function runVerify({
@@ -15,22 +16,25 @@ export async function runVerify({
   wait: number;
 }): Promise<void> {
   const comparison = await compareLab(dir, wait);
-  console.log(json ? JSON.stringify(comparison, null, 2) : comparisonLines(comparison).join('\n'));
+  const lines = comparison.campuses.flatMap((one) => [
+    ...(comparison.campuses.length === 1 ? [] : ['', one.campus]),
+    ...comparisonLines(one),
+  ]);
+  console.log(json ? JSON.stringify(comparison, null, 2) : lines.join('\n'));
   if (!comparison.equal) process.exitCode = 1;
 }
 
 /** Compares in this process, over the addresses of the lab that is up. */
-export async function compareLab(dir: string, waitSeconds: number): Promise<Comparison> {
-  const { cloud, campus } = (await connectControl(dir)('GET', '/status')) as LabStatus;
+export async function compareLab(dir: string, waitSeconds: number): Promise<WholeComparison> {
+  const { cloud, campuses } = (await connectControl(dir)('GET', '/status')) as LabStatus;
   const database = runningState(dir)?.database ?? null;
-  return await compareSites({
-    cloudUrl: cloud.postgres,
-    campusUrl: campus.postgres,
-    syncMapFile: database === null ? programs.skoolySyncMap : otherDatabase(database).syncMap,
-    campus: campus.id,
-    pending: async () => (await askAppliance(campus.admin))?.sync.pendingTransactions ?? null,
-    waitSeconds,
-  });
+  return await compareCampuses(
+    campuses.map((campus) => ({ cloud, campus })),
+    {
+      syncMapFile: database === null ? programs.skoolySyncMap : otherDatabase(database).syncMap,
+      waitSeconds,
+    },
+  );
 }
 
 function comparisonLines({ equal, tables, rows, differences, pendingTransactions }: Comparison): string[] {

@@ -9,14 +9,17 @@ import Fastify, { type FastifyError, type FastifyInstance } from 'fastify';
 import Type from 'typebox';
 import { LabError } from '../errors.ts';
 import type { Lab } from '../lab.ts';
-import type { ProcessName } from '../world/world.ts';
+import type { KeptName } from '../world/campuses.ts';
 import { socketPath } from './socket-path.ts';
 
-const Cut = Type.Object({ refuse: Type.Boolean() });
+const campus = Type.Optional(Type.String());
+const Cut = Type.Object({ refuse: Type.Boolean(), campus });
+const Heal = Type.Object({ campus });
 const Slow = Type.Object({
   kbps: Type.Optional(Type.Union([Type.Number(), Type.Null()])),
   rttMs: Type.Optional(Type.Number()),
   lossPct: Type.Optional(Type.Number()),
+  campus,
 });
 const Name = Type.Object({ name: Type.String() });
 const Kill = Type.Object({ signal: Type.String(), hold: Type.Boolean() });
@@ -48,20 +51,25 @@ export function buildControl({ lab, onDown }: ControlOptions): FastifyInstance {
       advice: error.advice ?? 'See the log of the lab.',
     }),
   );
+  const cableOf = (name = lab.world.campus) => lab.cableOf(name);
   server.get('/status', { schema: {} }, () => lab.status());
   server.post<{ Body: Type.Static<typeof Cut> }>('/cut', { schema: { body: Cut } }, async ({ body }) => {
-    await lab.cable.cut(body);
-    return lab.cable.status();
+    const cable = cableOf(body.campus);
+    await cable.cut({ refuse: body.refuse });
+    return cable.status();
   });
-  server.post('/heal', { schema: {} }, async () => {
-    await lab.cable.heal();
-    return lab.cable.status();
+  server.post<{ Body: Type.Static<typeof Heal> }>('/heal', { schema: { body: Heal } }, async ({ body }) => {
+    const cable = cableOf(body.campus);
+    await cable.heal();
+    return cable.status();
   });
   server.post<{ Body: Type.Static<typeof Slow> }>('/slow', { schema: { body: Slow } }, async ({ body }) => {
-    lab.cable.shape(body);
-    return lab.cable.status();
+    const { campus: name, ...shape } = body;
+    const cable = cableOf(name);
+    cable.shape(shape);
+    return cable.status();
   });
-  server.post<{ Params: { name: ProcessName }; Body: Type.Static<typeof Kill> }>(
+  server.post<{ Params: { name: KeptName }; Body: Type.Static<typeof Kill> }>(
     '/processes/:name/kill',
     { schema: { params: Name, body: Kill } },
     async ({ params, body }) => {
@@ -69,7 +77,7 @@ export function buildControl({ lab, onDown }: ControlOptions): FastifyInstance {
       return {};
     },
   );
-  server.post<{ Params: { name: ProcessName } }>(
+  server.post<{ Params: { name: KeptName } }>(
     '/processes/:name/start',
     { schema: { params: Name } },
     async ({ params }) => {

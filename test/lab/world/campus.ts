@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import { syncRole } from '@skooly-edge/sync-protocol';
 import type { ProcessSpec } from '../processes/kept-process.ts';
 import { launchServer } from '../processes/node-process.ts';
+import { keptName } from './campuses.ts';
 import { ensureDatabase, loadOnce } from './database.ts';
 import { readSecret } from './keys.ts';
 import { programs } from './layout.ts';
-import { roleUrl, superuserUrl } from './postgres-process.ts';
-import { APP_ROLE, httpUrl, isHealthy, type RunStep, type World } from './world.ts';
+import { postgresProcess, roleUrl, superuserUrl } from './postgres-process.ts';
+import { APP_ROLE, httpUrl, isHealthy, type ProcessName, type RunStep, type World } from './world.ts';
 
 /** A cut in the lab is noticed within three seconds, and the way back is short. */
 const shortLinkTimes = {
@@ -98,6 +99,19 @@ export function appliance(world: World): ProcessSpec {
     name: 'appliance',
     launch: (onSpawn) => launchServer({ ...command, env: env() }, answers, onSpawn),
   };
+}
+
+/** The processes of one campus, in the order of their start. */
+export function campusProcesses(world: World, onNote: (note: string) => void): ProcessSpec[] {
+  const { layout, ports, postgresSettings: settings } = world;
+  const place = { dir: layout.campusPostgres, port: ports.campusPostgres };
+  const specs = [
+    postgresProcess({ name: 'campus-postgres', ...place, settings, onNote }),
+    ...(world.other === null ? [campusSkooly(world)] : []),
+    appliance(world),
+  ];
+  const first = world.campuses[0] as string;
+  return specs.map((spec) => ({ ...spec, name: keptName(spec.name as ProcessName, world.campus, first) }));
 }
 
 /** Of the role that owns the tables: Skooly's own, or whoever loaded another database. */

@@ -2,10 +2,11 @@
 import { syncRole } from '@skooly-edge/sync-protocol';
 import type { ProcessSpec } from '../processes/kept-process.ts';
 import { launchServer } from '../processes/node-process.ts';
+import { campusNames } from './campuses.ts';
 import { ensureDatabase, isLoaded, loadOnce, markLoaded, withClient } from './database.ts';
 import { readSecret } from './keys.ts';
 import { programs } from './layout.ts';
-import { roleUrl, superuserUrl } from './postgres-process.ts';
+import { postgresProcess, roleUrl, superuserUrl } from './postgres-process.ts';
 import { APP_ROLE, httpUrl, isHealthy, type RunStep, type World } from './world.ts';
 
 export function cloudAdminUrl(world: World, database = world.database): string {
@@ -29,8 +30,15 @@ export async function makeCloudDatabase(world: World, run: RunStep): Promise<voi
 export async function seedCloud(world: World, run: RunStep): Promise<void> {
   if (world.other !== null || (await isLoaded(cloudAdminUrl(world)))) return;
   const number = world.seedNumber === null ? [] : ['--seed-number', String(world.seedNumber)];
-  await run('cloud-setup', programs.skooly, ['seed', '--size', world.seed, ...number], skoolyEnv(world));
+  const campuses = ['--campuses', String(seededCampuses(world.campuses))];
+  const seed = ['seed', '--size', world.seed, ...campuses, ...number];
+  await run('cloud-setup', programs.skooly, seed, skoolyEnv(world));
   await markLoaded(cloudAdminUrl(world));
+}
+
+/** Enough for all of the lab, and two at least: the cloud has rows of another campus, which must not reach the one. */
+function seededCampuses(campuses: readonly string[]): number {
+  return Math.max(2, ...campuses.map((name) => campusNames.indexOf(name) + 1));
 }
 
 /** Makes the database ready for the sync. */
@@ -60,6 +68,17 @@ export async function trustsCampus(world: World): Promise<boolean> {
     client.query("select from sync.box_key where campus = $1 and state = 'trusted'", [world.campus]),
   );
   return known.rowCount !== 0;
+}
+
+/** The processes of the cloud, in the order of their start. */
+export function cloudProcesses(world: World, onNote: (note: string) => void): ProcessSpec[] {
+  const { layout, ports, postgresSettings: settings } = world;
+  const place = { dir: layout.cloudPostgres, port: ports.cloudPostgres };
+  return [
+    postgresProcess({ name: 'cloud-postgres', ...place, settings, onNote }),
+    ...(world.other === null ? [cloudSkooly(world)] : []),
+    relay(world),
+  ];
 }
 
 export function cloudSkooly(world: World): ProcessSpec {

@@ -18,7 +18,7 @@ export interface KeyFiles {
   readonly campusAppPassword: string;
 }
 
-export function makeKeys(dir: string, campus: string): KeyFiles {
+export function makeKeys(dir: string, campus: string, others: readonly string[] = []): KeyFiles {
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const at = (name: string) => join(dir, name);
   const cloudSessionKey = privateKey(at('cloud-session.pem'));
@@ -28,6 +28,7 @@ export function makeKeys(dir: string, campus: string): KeyFiles {
   const trusted = [
     { site: 'cloud', publicKey: publicKeyOf(cloudSessionKey) },
     { site: campus, publicKey: publicKeyOf(campusSessionKey) },
+    ...others.map((site) => ({ site, publicKey: publicKeyOf(campusKeys(dir, site).campusSessionKey) })),
   ];
   return {
     cloudSessionKey,
@@ -41,6 +42,19 @@ export function makeKeys(dir: string, campus: string): KeyFiles {
     campusSyncPassword: password(at('campus-sync.password')),
     cloudAppPassword: password(at('cloud-app.password')),
     campusAppPassword: password(at('campus-app.password')),
+  };
+}
+
+/** What a campus beside the first has of its own. */
+export function campusKeys(
+  dir: string,
+  campus: string,
+): Pick<KeyFiles, 'campusSessionKey' | 'campusSyncPassword' | 'campusAppPassword'> {
+  const at = (name: string) => join(dir, `${campus}-${name}`);
+  return {
+    campusSessionKey: privateKey(at('session.pem')),
+    campusSyncPassword: password(at('sync.password')),
+    campusAppPassword: password(at('app.password')),
   };
 }
 

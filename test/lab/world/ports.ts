@@ -15,6 +15,18 @@ const names = [
 
 export type Ports = Readonly<Record<(typeof names)[number], number>>;
 
+const campusPortNames = [
+  'gateway',
+  'admin',
+  'campusSkooly',
+  'cableSkooly',
+  'cableRelay',
+  'campusPostgres',
+] as const satisfies readonly (keyof Ports)[];
+
+/** What each campus has of its own. */
+export type CampusPorts = Pick<Ports, (typeof campusPortNames)[number]>;
+
 const HIGHEST_BASE = 65_535 - names.length;
 
 /** Consecutive ports from the base when one is given, else the remembered ones, else free ones. */
@@ -24,6 +36,37 @@ export async function choosePorts(remembered: Ports | null, base?: number): Prom
   const chosen = new Set<number>();
   while (chosen.size < names.length) chosen.add(await freePort());
   return named([...chosen]);
+}
+
+/** Of the campuses beside the first: behind its ports when a base is given, else the remembered ones, else free ones. */
+export async function chooseCampusPorts(
+  campuses: readonly string[],
+  taken: Ports,
+  remembered: Readonly<Record<string, CampusPorts>>,
+  base?: number,
+): Promise<Readonly<Record<string, CampusPorts>>> {
+  const used = new Set<number>([
+    ...Object.values(taken),
+    ...Object.values(remembered).flatMap(Object.values),
+  ]);
+  const chosen: Record<string, CampusPorts> = {};
+  let next = (base ?? 0) + names.length;
+  for (const campus of campuses) {
+    const before = remembered[campus];
+    if (base === undefined && before !== undefined) {
+      chosen[campus] = before;
+      continue;
+    }
+    const ports: [string, number][] = [];
+    for (const name of campusPortNames) {
+      let port = base === undefined ? await freePort() : next++;
+      while (base === undefined && used.has(port)) port = await freePort();
+      used.add(port);
+      ports.push([name, port]);
+    }
+    chosen[campus] = Object.fromEntries(ports) as CampusPorts;
+  }
+  return chosen;
 }
 
 function consecutive(base: number): Ports {

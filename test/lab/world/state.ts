@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from '
 import { dirname } from 'node:path';
 import { LabError } from '../errors.ts';
 import type { ProcessIdentity } from '../processes/identity.ts';
-import type { Ports } from './ports.ts';
+import type { CampusPorts, Ports } from './ports.ts';
 
 /** What outlives the supervisor: enough to find its children, and to start the same lab again. */
 export interface LabState {
@@ -13,6 +13,8 @@ export interface LabState {
   /** Folder of another database than Skooly's. */
   readonly database: string | null;
   readonly ports: Ports;
+  /** Of the campuses beside the first, by name; none in a lab of one campus. */
+  readonly otherCampuses?: Readonly<Record<string, CampusPorts>>;
   readonly controlSocket: string | null;
   readonly processes: Readonly<Record<string, ProcessIdentity>>;
 }

@@ -29,6 +29,9 @@ export interface SyncStatus {
   readonly seeding: null | { table: string; tablesDone: number; tablesTotal: number; rows: number };
 }
 
+/** What a lab says of one of its campuses. */
+export type CampusStatus = Addresses['campus'] & Pick<LabStatus, 'state' | 'cable' | 'sync'>;
+
 export interface LabStatus extends Addresses {
   /** The campus's link state (ONLINE, LOCAL, …); UNKNOWN while the appliance does not answer. */
   readonly state: string;
@@ -37,6 +40,8 @@ export interface LabStatus extends Addresses {
   readonly cable: CableStatus;
   /** Null while the appliance does not answer. */
   readonly sync: SyncStatus | null;
+  /** All of them; the first one is also what the fields above say. */
+  readonly campuses: readonly CampusStatus[];
   readonly processes: readonly ProcessStatus[];
 }
 

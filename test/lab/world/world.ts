@@ -27,6 +27,8 @@ export interface World {
   readonly ports: Ports;
   readonly keys: KeyFiles;
   readonly campus: string;
+  /** All campuses of the lab, the first one first. */
+  readonly campuses: readonly string[];
   /** Name of the database on both sides. */
   readonly database: string;
   readonly syncMapFile: string;

@@ -41,6 +41,16 @@ const anglophone = (level: string, ...sections: string[]): ClassPlan => ({
 const mvan = { id: 'mvan', name: 'Lycée bilingue de Mvan', town: 'Yaoundé', region: 'Centre' };
 const bonaberi = { id: 'bonaberi', name: 'Lycée bilingue de Bonabéri', town: 'Douala', region: 'Littoral' };
 
+/** Campuses that a seed adds when it is asked for more than two. */
+const more = [
+  { id: 'garoua', name: 'Lycée classique de Garoua', town: 'Garoua', region: 'Nord' },
+  { id: 'bamenda', name: 'Government Bilingual High School Bamenda', town: 'Bamenda', region: 'Nord-Ouest' },
+  { id: 'bertoua', name: 'Lycée bilingue de Bertoua', town: 'Bertoua', region: 'Est' },
+  { id: 'maroua', name: 'Lycée bilingue de Maroua', town: 'Maroua', region: 'Extrême-Nord' },
+  { id: 'kribi', name: 'Lycée bilingue de Kribi', town: 'Kribi', region: 'Sud' },
+  { id: 'ebolowa', name: 'Lycée bilingue d’Ebolowa', town: 'Ebolowa', region: 'Sud' },
+];
+
 const fourClasses = [
   francophone('6e', 'A'),
   francophone('3e', 'A'),
@@ -103,3 +113,11 @@ export const plans: Record<SeedSize, readonly CampusPlan[]> = {
     },
   ],
 };
+
+export const defaultCampuses = 2;
+export const mostCampuses = defaultCampuses + more.length;
+
+/** The first campuses of a size; those beyond its own are small ones. */
+export function plansFor(size: SeedSize, campuses: number): readonly CampusPlan[] {
+  return [...plans[size], ...more.map((place) => ({ ...place, ...smallCampus }))].slice(0, campuses);
+}

@@ -6,11 +6,11 @@ import type { Database, Queryable } from '../database/database.ts';
 import { SkoolyStartError } from '../errors.ts';
 import { hashPassword } from '../session/password.ts';
 import { curriculumRows, generateCampus } from './generate.ts';
-import { type CampusPlan, plans, type SeedSize } from './plans.ts';
+import { type CampusPlan, defaultCampuses, plansFor, type SeedSize } from './plans.ts';
 import { seededRandom } from './random.ts';
 import { type SeedRows, type SeedTable, seedTables } from './rows.ts';
 
-export { type SeedSize, seedSizes } from './plans.ts';
+export { defaultCampuses, mostCampuses, type SeedSize, seedSizes } from './plans.ts';
 
 export const defaultSeedNumber = 20_250_908;
 /** Every person of a seeded school logs in with this. For the lab only: the hash is cheap and the word is public. */
@@ -23,9 +23,12 @@ const undefinedTable = '42P01';
 /** @returns how many rows each table got; undefined when the database has a school already. */
 export async function seed(
   database: Database,
-  options: { size: SeedSize; seedNumber: number },
+  options: { size: SeedSize; seedNumber: number; campuses?: number },
 ): Promise<Record<SeedTable, number> | undefined> {
-  const rows = await generateSchools(plans[options.size], options.seedNumber);
+  const rows = await generateSchools(
+    plansFor(options.size, options.campuses ?? defaultCampuses),
+    options.seedNumber,
+  );
   return database.transaction(async (client) => {
     if (await hasSchool(client)) return undefined;
     for (const table of seedTables) await insertAll(client, table, rows[table]);
