@@ -22,7 +22,7 @@ export interface TestDatabase {
 
 /** A fresh, empty database in the throwaway cluster of this test run. */
 export async function createDatabase(prefix: string): Promise<TestDatabase> {
-  const adminUrl = inject('postgresUrl');
+  const adminUrl = process.env.TEST_POSTGRES_URL ?? inject('postgresUrl');
   const name = `${prefix.replaceAll(/[^a-z0-9_]/g, '_')}_${randomBytes(5).toString('hex')}`;
   await withClient(adminUrl, (client) => client.query(`create database "${name}"`));
   const url = new URL(adminUrl);

@@ -1,0 +1,108 @@
+/**
+ * Spoilt messages for the decoders: a batch of the wire, and the stream of Postgres. Each is either right or refused by the
+ * decoder's own error; nothing else may come out, and nothing may hang.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { zstdCompressSync } from 'node:zlib';
+import {
+  type Batch,
+  decodeBatch,
+  PgoutputDecoder,
+  PgoutputError,
+  SyncError,
+} from '@skooly-edge/sync-protocol';
+import { seededRandom } from '../lab/seeded-random.ts';
+import { FuzzFailure, type FuzzOptions, type FuzzResult } from './failure.ts';
+import { oneOf, pick, type Random, spoilBytes, spoilJson } from './mutate.ts';
+import { streamMessages } from './stream-messages.ts';
+
+/** Each message has a seed of its own, so that one can be seen again alone. */
+const seedOf = (seed: number, index: number) => (Math.imul(seed, 0x9e3779b1) ^ index) >>> 0;
+
+/** Batches that are decoded at once, while zlib works beside us. */
+const together = 64;
+
+export async function fuzzCodec({ seed, messages, only, onProgress }: FuzzOptions): Promise<FuzzResult> {
+  const vectors = readVectors();
+  const result: FuzzResult = { target: 'codec', messages: 0, accepted: 0, refused: 0 };
+  const one = async (index: number) => {
+    const body = spoiltBatch(seededRandom(seedOf(seed, index)), vectors);
+    result.messages++;
+    try {
+      checkBatch(await decodeBatch(body));
+      result.accepted++;
+    } catch (error) {
+      if (!(error instanceof SyncError) || !error.code.startsWith('BATCH_'))
+        throw new FuzzFailure('codec', seed, index, body, String(error));
+      result.refused++;
+    }
+  };
+  if (only !== undefined) await one(only);
+  for (let next = 0; only === undefined && next < messages; next += together) {
+    const indexes = Array.from({ length: Math.min(together, messages - next) }, (_, i) => next + i);
+    await Promise.all(indexes.map(one));
+    onProgress?.(result.messages);
+  }
+  return result;
+}
+
+function spoiltBatch(random: Random, vectors: readonly string[][]): Buffer {
+  const lines = [...oneOf(random, vectors)];
+  if (pick(random, 3) === 0) return spoilBytes(random, zstdCompressSync(lines.join('\n')));
+  if (pick(random, 500) === 0) return zstdCompressSync(Buffer.alloc(300 * 1024 * 1024));
+  const at = pick(random, lines.length);
+  if (pick(random, 4) === 0) lines.splice(at, 0, oneOf(random, lines));
+  else lines[at] = spoilLine(random, lines[at] ?? '');
+  return zstdCompressSync(lines.join('\n'));
+}
+
+function spoilLine(random: Random, line: string): string {
+  try {
+    return spoilJson(random, JSON.parse(line));
+  } catch {
+    return spoilBytes(random, Buffer.from(line)).toString('utf8');
+  }
+}
+
+/** What is let through has the shapes that the rest of the engine relies on. @throws Error */
+function checkBatch(batch: Batch): void {
+  const isText = (value: unknown) => value === null || typeof value === 'string';
+  for (const { seq, changes } of batch.transactions) {
+    if (!Number.isSafeInteger(seq) || seq < 1) throw new Error(`seq ${seq} was let through`);
+    for (const { key, before, after } of changes) {
+      const values = [...Object.values(key), ...Object.values(before ?? {}), ...Object.values(after ?? {})];
+      if (!values.every(isText)) throw new Error('a value that is no text was let through');
+    }
+  }
+}
+
+function readVectors(): string[][] {
+  const folder = new URL('../../packages/sync-protocol/vectors/valid/', import.meta.url);
+  return readdirSync(folder).map((name) => JSON.parse(readFileSync(new URL(name, folder), 'utf8')).lines);
+}
+
+export function fuzzPgoutput({ seed, messages, only, onProgress }: FuzzOptions): FuzzResult {
+  const result: FuzzResult = { target: 'pgoutput', messages: 0, accepted: 0, refused: 0 };
+  const { relation, others } = streamMessages();
+  const one = (index: number) => {
+    const random = seededRandom(seedOf(seed, index));
+    const decoder = new PgoutputDecoder();
+    decoder.decode(relation);
+    const message = spoilBytes(random, pick(random, 5) === 0 ? relation : oneOf(random, others));
+    result.messages++;
+    try {
+      decoder.decode(message);
+      result.accepted++;
+    } catch (error) {
+      if (!(error instanceof PgoutputError))
+        throw new FuzzFailure('pgoutput', seed, index, message, String(error));
+      result.refused++;
+    }
+  };
+  if (only !== undefined) one(only);
+  for (let index = 0; only === undefined && index < messages; index++) {
+    one(index);
+    if (index % 10_000 === 0) onProgress?.(index);
+  }
+  return result;
+}

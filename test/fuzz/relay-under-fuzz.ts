@@ -1,0 +1,36 @@
+/** A relay with two campuses' rows behind it, of which one asks. */
+import { type Chain, startChain } from '../support/chain.ts';
+import type { RelayUnderFuzz } from './routes.ts';
+
+const schema = `
+  CREATE TABLE house (id int PRIMARY KEY, campus text NOT NULL, name text);
+  CREATE TABLE constant (name text PRIMARY KEY, value text);
+  CREATE TABLE secret (id int PRIMARY KEY, word text);`;
+
+const seed = `
+  INSERT INTO house SELECT n, CASE WHEN n < 50 THEN 'mvan' ELSE 'bonaberi' END, 'h' || n FROM generate_series(1, 100) n;
+  INSERT INTO constant VALUES ('pi', '3');
+  INSERT INTO secret VALUES (1, 'not synced');`;
+
+const syncMap = {
+  version: 1,
+  database: 'fuzz',
+  tables: {
+    'public.house': { scope: 'campus', policy: 'newest' },
+    'public.constant': { scope: null, direction: 'down', policy: 'cloud' },
+  },
+};
+
+export async function startRelayUnderFuzz(): Promise<RelayUnderFuzz & { chain: Chain }> {
+  const chain = await startChain({ schema, seed, syncMap, campus: 'mvan' });
+  return {
+    chain,
+    url: chain.relayUrl,
+    cloud: chain.cloud,
+    authorization: () => chain.session.authorization(),
+    foreignRows: `SELECT 'house', id::text, campus, name FROM house WHERE campus <> 'mvan'
+                  UNION ALL SELECT 'constant', name, value, '' FROM constant
+                  UNION ALL SELECT 'secret', id::text, word, '' FROM secret
+                  UNION ALL SELECT 'conflict', id::text, campus, kind FROM sync.conflict WHERE campus <> 'mvan'`,
+  };
+}

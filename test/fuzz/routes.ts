@@ -1,0 +1,250 @@
+/**
+ * Spoilt requests for every route that the relay has, through HTTP, to a relay with a Postgres behind it. No answer is a 5xx,
+ * nothing that was refused has left a trace, and no campus's rows but the asker's own ever change.
+ */
+import { encodeLines } from '@skooly-edge/sync-protocol';
+import type { Client } from 'pg';
+import { pino } from 'pino';
+import { request } from 'undici';
+import { buildServer, type ServerOptions } from '../../apps/cloud-relay/src/http/server.ts';
+import { seededRandom } from '../lab/seeded-random.ts';
+import { FuzzFailure, type FuzzOptions, type FuzzResult } from './failure.ts';
+import { oneOf, pick, type Random, spoilBytes, spoilJson } from './mutate.ts';
+
+export interface RelayUnderFuzz {
+  url: URL;
+  cloud: Client;
+  /** Value of the Authorization header of the campus that asks. */
+  authorization(): Promise<string>;
+  /** SQL that lists every row which the asking campus may not change. */
+  foreignRows: string;
+}
+
+interface Route {
+  method: string;
+  path: string;
+}
+
+/** Requests between two looks at the database. */
+const perSlice = 25;
+
+const key = { id: '1' };
+const row = { id: '1', campus: 'mvan', name: 'x' };
+const epoch = 'fuzz';
+
+/** What a right request looks like. A route that is not named here is asked with whatever fits no route in particular. */
+const examples: Record<string, { query?: object; json?: object; lines?: object[] }> = {
+  '/healthz': { query: { nonce: '00112233445566778899aabbccddeeff' } },
+  '/v1/sync': { query: { epoch, feed: '0' } },
+  '/v1/shape': { query: { table: 'sync.feed', offset: '-1' } },
+  '/v1/seed/rows': { query: { table: 'public.house', after: JSON.stringify(key) } },
+  '/v1/migrations': { query: { after: '0' } },
+  '/v1/push': {
+    lines: [
+      { v: 1, epoch },
+      {
+        seq: 1,
+        committedAt: 1,
+        changes: [
+          { table: 'public.house', key, op: 'insert', before: null, after: row },
+          {
+            table: 'public.house',
+            key: { id: '2' },
+            op: 'update',
+            before: { name: 'a' },
+            after: { name: 'b' },
+          },
+          { table: 'public.house', key: { id: '3' }, op: 'delete', before: { ...row, id: '3' }, after: null },
+        ],
+      },
+    ],
+  },
+  '/v1/restore/entries': {
+    lines: [
+      { v: 1, epoch },
+      {
+        epoch,
+        seq: 1,
+        stampEpoch: '',
+        stampSeq: 0,
+        committedAt: 1,
+        lsn: 1,
+        body: '{"changes":[]}',
+        seal: 'AAAA',
+      },
+    ],
+  },
+  '/v1/restore/point': { json: { epochs: [epoch] } },
+  '/v1/sequences': { json: { epoch, sequences: [{ name: 'public.house_id_seq', used: null, first: null }] } },
+  '/v1/session': { json: { challenge: 'x', signature: 'y', campus: 'mvan' } },
+  '/v1/session/challenge': { json: { campus: 'mvan', fingerprint: 'x' } },
+  '/v1/enrol': { json: { campus: 'mvan', code: 'AAAAA-AAAAA', publicKey: 'x', signature: 'y' } },
+};
+
+const anything = {
+  query: { table: 'public.house', epoch, after: '0' },
+  json: { table: 'public.house', keys: [key], buckets: ['0'], level: 1, epoch, campus: 'bonaberi' },
+};
+
+/** Every route, asked from the server itself: a new one is fuzzed without being named. */
+export async function relayRoutes(): Promise<Route[]> {
+  const server = buildServer({ logger: pino({ level: 'silent' }), shape: {} } as ServerOptions);
+  await server.ready();
+  const tree = server.printRoutes({ commonPrefix: false });
+  await server.close();
+  return [...tree.matchAll(/(\/\S+) \(([A-Z, ]+)\)/g)].flatMap(([, path = '', methods = '']) =>
+    methods
+      .split(', ')
+      .filter((method) => method !== 'HEAD')
+      .map((method) => ({ method, path })),
+  );
+}
+
+export async function fuzzRoutes(
+  relay: RelayUnderFuzz,
+  { seed, messages, only, onProgress }: FuzzOptions,
+): Promise<FuzzResult> {
+  const routes = await relayRoutes();
+  const result: FuzzResult = { target: 'routes', messages: 0, accepted: 0, refused: 0 };
+  const foreign = await fingerprint(relay.cloud, relay.foreignRows);
+  for (let next = only ?? 0; next < (only === undefined ? messages : only + 1); next += perSlice) {
+    const before = await everything(relay.cloud);
+    let changed = false;
+    for (let index = next; index < next + perSlice && (only === undefined || index === only); index++) {
+      const asked = await spoiltRequest(
+        seededRandom((Math.imul(seed, 0x9e3779b1) ^ index) >>> 0),
+        routes,
+        relay,
+      );
+      const status = await ask(relay.url, asked);
+      result.messages++;
+      const name = `${asked.method} ${asked.path} answered ${status}`;
+      if (status >= 500) throw new FuzzFailure('routes', seed, index, asked.body ?? asked.path, name);
+      if (status < 400) result.accepted++;
+      else result.refused++;
+      changed ||= status < 400 && asked.method !== 'GET';
+    }
+    if ((await fingerprint(relay.cloud, relay.foreignRows)) !== foreign)
+      throw new FuzzFailure('routes', seed, next, '', `rows of others changed within ${perSlice} requests`);
+    if (!changed && (await everything(relay.cloud)) !== before)
+      throw new FuzzFailure(
+        'routes',
+        seed,
+        next,
+        '',
+        `what was refused left a trace within ${perSlice} requests`,
+      );
+    onProgress?.(result.messages);
+  }
+  return result;
+}
+
+interface Asked extends Route {
+  headers: Record<string, string>;
+  body: Buffer | null;
+}
+
+async function spoiltRequest(
+  random: Random,
+  routes: readonly Route[],
+  relay: RelayUnderFuzz,
+): Promise<Asked> {
+  const route = oneOf(random, routes);
+  const example = examples[route.path] ?? anything;
+  const headers: Record<string, string> = {};
+  if (pick(random, 10) > 0) headers.authorization = await relay.authorization();
+  if (pick(random, 20) === 0)
+    headers.authorization = printable(spoilBytes(random, Buffer.from(headers.authorization ?? 'Bearer x')));
+  const query = new URLSearchParams(asText(spoilQuery(random, example.query ?? {})));
+  const path = pick(random, 30) === 0 ? printable(spoilBytes(random, Buffer.from(route.path))) : route.path;
+  const asked = { method: route.method, path: `${path}?${query}`, headers, body: null };
+  if (route.method === 'GET') return asked;
+  const lines = 'lines' in example ? example.lines : undefined;
+  if (lines && pick(random, 10) > 0) {
+    headers['content-type'] = 'application/zstd';
+    return { ...asked, body: await spoiltLines(random, lines) };
+  }
+  headers['content-type'] = oneOf(random, [
+    'application/json',
+    'application/json',
+    'application/zstd',
+    'text/plain',
+  ]);
+  const json = 'json' in example ? example.json : {};
+  const whole = pick(random, 5) === 0;
+  return { ...asked, body: Buffer.from(whole ? JSON.stringify(json) : spoilJson(random, json ?? {})) };
+}
+
+async function spoiltLines(random: Random, lines: readonly object[]): Promise<Buffer> {
+  const texts = lines.map((line) => JSON.stringify(line));
+  const at = pick(random, texts.length);
+  texts[at] = spoilJson(random, lines[at]);
+  const body = await encodeLines(texts);
+  return pick(random, 5) === 0 ? spoilBytes(random, body) : body;
+}
+
+function spoilQuery(random: Random, query: object): object {
+  return pick(random, 3) === 0 ? query : (JSON.parse(JSON.stringify(safely(random, query))) ?? {});
+}
+
+function safely(random: Random, query: object): object {
+  try {
+    const spoilt = JSON.parse(spoilJson(random, query));
+    return spoilt !== null && typeof spoilt === 'object' && !Array.isArray(spoilt) ? spoilt : {};
+  } catch {
+    return {};
+  }
+}
+
+function asText(query: object): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(query).map(([name, value]) => [
+      name,
+      String(typeof value === 'string' ? value : JSON.stringify(value)).slice(0, 4_000),
+    ]),
+  );
+}
+
+const printable = (bytes: Buffer) => bytes.toString('latin1').replaceAll(/[^\x21-\x7e]/g, '~');
+
+async function ask(url: URL, { method, path, headers, body }: Asked): Promise<number> {
+  const target = new URL(url);
+  const mark = path.indexOf('?');
+  target.pathname = path.slice(0, mark);
+  target.search = path.slice(mark);
+  const answer = await request(target, { method: method as 'GET', headers, body, headersTimeout: 60_000 });
+  await answer.body.dump();
+  return answer.statusCode;
+}
+
+async function fingerprint(cloud: Client, rows: string): Promise<string> {
+  const found = await cloud.query(
+    `SELECT md5(coalesce(string_agg(r::text, '|' ORDER BY r::text), '')) AS md5 FROM (${rows}) r`,
+  );
+  return found.rows[0].md5;
+}
+
+/** Everything that a refused request must leave as it was. What guards the doors may count knocks. */
+async function everything(cloud: Client): Promise<string> {
+  const { rows } = await cloud.query<{ name: string }>(
+    `SELECT quote_ident(schemaname) || '.' || quote_ident(tablename) AS name FROM pg_tables
+     WHERE schemaname NOT IN ('pg_catalog', 'information_schema') AND NOT (schemaname = 'sync' AND tablename = ANY ($1)) ORDER BY 1`,
+    [
+      [
+        'feed_position',
+        'feed_reader',
+        'trust_log',
+        'challenge',
+        'session',
+        'pairing',
+        'used_challenge',
+        'follower',
+        'feed',
+        'feed_day',
+      ],
+    ],
+  );
+  const prints: string[] = [];
+  for (const { name } of rows) prints.push(await fingerprint(cloud, `SELECT * FROM ${name}`));
+  return prints.join();
+}
