@@ -55,6 +55,16 @@ describe('a column that nobody else touched', () => {
     expect(conflict).toBeNull();
   });
 
+  it('is the cloud’s in a row that both inserted, if the campus may not write it', () => {
+    const { row, conflict } = mergeWith({
+      change: change('insert', null, { id: '1', name: 'campus', grant: '9' }),
+      current: { id: '1', name: 'cloud', grant: '1' },
+      rule: rule('campus', { readOnlyColumns: ['grant'] }),
+    });
+    expect(row).toEqual({ id: '1', name: 'campus', grant: '1' });
+    expect(conflict).toMatchObject({ kind: 'insert_exists', rule: { name: 'campus', grant: 'cloud' } });
+  });
+
   it('tells NULL from the empty text', () => {
     const { conflict } = mergeWith({
       change: change('update', { note: null }, { note: 'x' }),

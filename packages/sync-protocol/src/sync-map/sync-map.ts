@@ -165,7 +165,8 @@ export function readSyncMap(path: string): SyncMap {
   return parseSyncMap(json);
 }
 
-/** The policy that settles a conflict in `column`. */
+/** The policy that settles a conflict in `column`. What a campus may not write is the cloud's, also in a row that both inserted. */
 export function policyFor(rule: TableRule, column: string): Policy {
+  if (rule.readOnlyColumns.includes(column)) return 'cloud';
   return rule.columns[column] ?? rule.policy;
 }
