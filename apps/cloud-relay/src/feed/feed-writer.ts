@@ -31,6 +31,12 @@ const writerLock = [0x65646765, 1];
 const electionIntervalMs = 1_000;
 const restartDelayMs = 500;
 
+/** A commit becomes visible within microseconds; with a synchronous standby, once that has it. */
+const visiblePollMs = 2;
+
+/** Of what was captured before these, everything is visible. */
+const maxUnseen = 5_000;
+
 export interface FeedWriterOptions {
   databaseUrl: string;
   catalog: LiveCatalog;
@@ -88,12 +94,15 @@ export class FeedWriter {
         seal: (entry) => seal.seal(entry),
       });
       const store = new FeedStore(client);
-      const reader = rowReader(client);
+      const unseen: number[] = [];
+      const reader = seeing(rowReader(client), () => untilVisible(client, unseen));
       const capture = new Capture({
         connectionString: databaseUrl,
         applicationName: 'skooly-relay capture',
         sink: {
           async append(transactions) {
+            for (const { xid } of transactions) if (xid !== undefined) unseen.push(xid);
+            unseen.splice(0, unseen.length - maxUnseen);
             for (const run of runs(transactions)) {
               const owners = new Map<CapturedTransaction, Owners>();
               for (const transaction of run)
@@ -149,6 +158,25 @@ function rowReader(client: Client): RowReader {
       );
     },
   };
+}
+
+function seeing(reader: RowReader, visible: () => Promise<void>): RowReader {
+  return {
+    byKey: (...question) => visible().then(() => reader.byKey(...question)),
+    byColumn: (...question) => visible().then(() => reader.byColumn(...question)),
+  };
+}
+
+/** A transaction holds the lock on its own id until others see what it has committed. Empties `xids`. */
+async function untilVisible(client: Client, xids: number[]): Promise<void> {
+  while (xids.length > 0) {
+    const { rowCount } = await client.query(
+      `SELECT FROM pg_locks WHERE locktype = 'transactionid' AND transactionid = ANY ($1::text[]::xid[])`,
+      [xids],
+    );
+    if (rowCount === 0) xids.length = 0;
+    else await sleep(visiblePollMs);
+  }
 }
 
 async function tryLock(client: Client): Promise<boolean> {

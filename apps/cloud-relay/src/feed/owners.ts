@@ -17,6 +17,7 @@ import {
 } from '@skooly-edge/sync-protocol';
 import { ownScope } from './scope.ts';
 
+/** Reads nothing before every commit that has been captured can be seen: a commit is in the WAL a moment earlier. */
 export interface RowReader {
   /** The rows with these keys that there are. */
   byKey(table: Table, keys: readonly Row[]): Promise<Row[]>;

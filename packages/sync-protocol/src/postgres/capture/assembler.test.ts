@@ -20,7 +20,14 @@ function assemble(...messages: Message[]): CapturedTransaction | null {
 
 describe('a transaction', () => {
   it('is complete at its commit, with the position where the commit ends', () => {
-    expect(assemble()).toEqual({ endLsn: 120, committedAt: 5, origin: null, changes: [], messages: [] });
+    expect(assemble()).toEqual({
+      endLsn: 120,
+      xid: 1,
+      committedAt: 5,
+      origin: null,
+      changes: [],
+      messages: [],
+    });
   });
 
   it('keeps its changes in the order in which they were made', () => {

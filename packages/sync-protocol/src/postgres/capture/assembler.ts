@@ -16,6 +16,8 @@ export interface CapturedTransaction {
   part?: number;
   /** Further parts follow. */
   more?: boolean;
+  /** Its transaction id, without the epoch. */
+  xid?: number;
   /** Microseconds since 1970-01-01 UTC. */
   committedAt: number;
   /** The replication origin it was written under; null for the school's own writes. */
@@ -73,6 +75,7 @@ export class Assembler {
       case 'begin':
         this.#open = {
           endLsn: message.finalLsn,
+          xid: message.xid,
           committedAt: message.committedAt,
           origin: null,
           changes: [],
