@@ -61,6 +61,8 @@ export class Database {
   #tables: Map<string, ModelTable>;
   #open = new Set<Transaction>();
   readonly #committing = new Set<Transaction>();
+  /** Commits in the WAL that nobody sees yet. */
+  readonly #invisible = new Map<Transaction, number>();
   #waiters: (() => void)[] = [];
   #lsn = 1_000;
   #generation = 0;
@@ -92,6 +94,11 @@ export class Database {
 
   get tables(): Iterable<ModelTable> {
     return this.#tables.values();
+  }
+
+  /** Whether the commit with this id is in the WAL and not yet seen by others. */
+  isInvisible(xid: number): boolean {
+    return [...this.#invisible.values()].includes(xid);
   }
 
   begin(options: Partial<TransactionOptions> = {}): Transaction {
@@ -137,6 +144,7 @@ export class Database {
   ended(transaction: Transaction): void {
     this.#open.delete(transaction);
     this.#committing.delete(transaction);
+    this.#invisible.delete(transaction);
   }
 
   /** The server has been told to commit; it does, whatever becomes of the client. Resolves when the commit is visible. */
@@ -196,6 +204,7 @@ export class Database {
     const messages = framed(transaction.messages, { origin, finalLsn, endLsn, committedAt });
     const record = { endLsn, committedAt, origin, messages };
     this.wal.push(record);
+    this.#invisible.set(transaction, endLsn);
     this.onRecord(record);
     this.#wake();
   }

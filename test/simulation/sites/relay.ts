@@ -63,6 +63,7 @@ export interface SyncAnswer extends PushResult {
 
 const maxFeedRows = 6;
 const holdUs = 5_000_000;
+const visiblePollUs = 2_000;
 const gatherUs = 250_000;
 const retryDelayUs = 2_000_000;
 
@@ -181,9 +182,11 @@ export class Relay {
           seal: () => '',
         });
         const store = new ModelFeed(process, database);
-        const reader = modelReader(process, database);
+        const unseen: number[] = [];
+        const reader = modelReader(process, database, unseen);
         const sink: CaptureSink = {
           append: async (transactions) => {
+            unseen.push(...transactions.flatMap(({ xid }) => xid ?? []));
             for (const run of runs(transactions)) {
               const owners = new Map<CapturedTransaction, Owners>();
               for (const transaction of run)
@@ -340,9 +343,12 @@ function runs(transactions: readonly CapturedTransaction[]): CapturedTransaction
   return result;
 }
 
-function modelReader(process: Process, database: Database): RowReader {
-  const read = <T>(question: (open: OpenTransaction) => T) =>
-    inTransaction(process, database, (session) => session.run(question));
+function modelReader(process: Process, database: Database, unseen: number[]): RowReader {
+  const read = async <T>(question: (open: OpenTransaction) => T) => {
+    while (unseen.some((xid) => database.isInvisible(xid))) await process.sleep(visiblePollUs);
+    unseen.length = 0;
+    return inTransaction(process, database, (session) => session.run(question));
+  };
   return {
     byKey: (table, keys) => read((open) => open.read(table.name, keys).map(({ row }) => row)),
     byColumn: (table, column, value) =>
