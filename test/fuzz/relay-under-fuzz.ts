@@ -1,5 +1,5 @@
 /** A relay with two campuses' rows behind it, of which one asks. */
-import { type Chain, startChain } from '../support/chain.ts';
+import { type Chain, startChain, until } from '../support/chain.ts';
 import type { RelayUnderFuzz } from './routes.ts';
 
 const schema = `
@@ -23,6 +23,7 @@ const syncMap = {
 
 export async function startRelayUnderFuzz(): Promise<RelayUnderFuzz & { chain: Chain }> {
   const chain = await startChain({ schema, seed, syncMap, campus: 'mvan' });
+  await until(async () => (await chain.cloud.query('SELECT FROM sync.follower')).rowCount === 1);
   return {
     chain,
     url: chain.relayUrl,
