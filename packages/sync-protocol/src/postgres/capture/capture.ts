@@ -66,6 +66,7 @@ export class Capture {
    */
   async run(signal: AbortSignal): Promise<void> {
     const start = await this.#slotPosition();
+    if (signal.aborted) return;
     const session = new CaptureSession(this.#options, (lsn) => this.#advance(lsn));
     try {
       await session.run(this.#slot, start, signal, () => {
@@ -154,7 +155,6 @@ class CaptureSession {
   }
 
   async run(slot: string, start: string, signal: AbortSignal, onStart: () => void): Promise<void> {
-    signal.throwIfAborted();
     this.#confirmed = parseLsn(start);
     this.#service.on('start', onStart);
     this.#service.on('data', (_lsn: string, received: Received) => this.#receive(received));
@@ -162,11 +162,16 @@ class CaptureSession {
       this.#heartbeat(parseLsn(lsn), respond),
     );
     this.#service.on('error', (error: unknown) => this.#fail(error));
-    const stop = () => void this.#service.stop();
+    // The client of a connection that is ended while it is being made says nothing ever after.
+    const aborted = Promise.withResolvers<void>();
+    const stop = () => {
+      void this.#service.stop().catch(() => {});
+      aborted.resolve();
+    };
     signal.addEventListener('abort', stop);
     const status = setInterval(() => this.#confirm(this.#confirmed), statusIntervalMs);
     try {
-      await this.#service.subscribe(this.#plugin, slot, start);
+      await Promise.race([this.#service.subscribe(this.#plugin, slot, start), aborted.promise]);
     } catch (error) {
       this.#fail(error);
     } finally {
@@ -174,6 +179,9 @@ class CaptureSession {
       signal.removeEventListener('abort', stop);
       await this.#flushing?.catch(() => {});
       await this.#service.destroy();
+      // What began to connect only now ends as soon as it has.
+      this.#service.on('error', () => {});
+      this.#service.on('start', () => void this.#service.stop().catch(() => {}));
     }
     if (signal.aborted) return;
     throw new SyncError('CAPTURE_STOPPED', `Capture stopped: ${describe(this.#failure)}.`, {
