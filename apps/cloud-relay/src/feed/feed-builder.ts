@@ -118,14 +118,14 @@ export class FeedBuilder {
     const truncations: Truncation[] = [];
     const moved = this.#open?.moved ?? new Set<string>();
     let noteworthy = this.#open !== null;
-    for (const transaction of transactions) {
-      if (transaction.endLsn <= this.#position) continue;
+    const fresh = transactions.filter(({ endLsn }) => endLsn > this.#position);
+    for (const transaction of fresh) {
       rows.push(...this.#entries(transaction, moved, owners(transaction)));
       truncations.push(...this.#truncations(transaction));
       noteworthy ||= transaction.messages.length > 0 || transaction.truncated !== undefined;
     }
-    const more = transactions.at(-1)?.more === true;
-    if (!more) this.#position = Math.max(this.#position, transactions.at(-1)?.endLsn ?? 0);
+    const more = fresh.at(-1)?.more === true;
+    if (!more) this.#position = fresh.at(-1)?.endLsn ?? this.#position;
     if (rows.length === 0 && moved.size === 0 && !noteworthy && !more) return null;
     const followers = [...moved].map((campus) => {
       const { toldSeq: _toldSeq, ...follower } = this.#follower(campus);
