@@ -6,8 +6,6 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
-  Capture,
-  type CaptureSink,
   checkServer,
   type Inbox,
   isApplyOrigin,
@@ -20,9 +18,10 @@ import {
 import { Client, Pool } from 'pg';
 import type { Logger } from 'pino';
 import { type Adopted, adoptLog } from './adopt/adopt.ts';
+import { campusCapture, keepCapturing } from './capture/campus-capture.ts';
 import type { CampusClock } from './clock/campus-clock.ts';
 import type { RelayAuthorization } from './enrol/relay-session.ts';
-import { type MigrationAccess, Migrations, type SchemaStatus } from './migrations/migrations.ts';
+import { type MigrationAccess, Migrations } from './migrations/migrations.ts';
 import { PostgresKeeper } from './migrations/unknown-keeper.ts';
 import { Follower } from './pull/follower.ts';
 import { PostgresCampus } from './pull/postgres-campus.ts';
@@ -30,16 +29,14 @@ import { Pull } from './pull/pull.ts';
 import { Push } from './push/push.ts';
 import { RelayClient } from './relay-client/relay-client.ts';
 import { Repair } from './repair/repair.ts';
-import type { FollowedFeed } from './restore/give-back.ts';
-import { Restore, type RestoreStatus } from './restore/restore.ts';
-import type { Proof, ResyncReport } from './resync/report.ts';
+import { followedFeed } from './restore/followed-feed.ts';
+import { Restore } from './restore/restore.ts';
 import { Resync } from './resync/resync.ts';
-import { Seed, type SeedProgress } from './seed/seed.ts';
+import { Seed } from './seed/seed.ts';
 import { Sequences } from './sequences/sequences.ts';
 import { defaultRetention, keepLog, type RetentionSettings } from './sync-log/retention.ts';
 import { SyncLog } from './sync-log/sync-log.ts';
-
-const captureRestartDelayMs = 500;
+import { readSyncStatus, type SyncStatus, storedStatus } from './sync-status.ts';
 
 /** How often the cloud hears at the least how far its feed is read. */
 const tellReadIntervalMs = 3_600_000;
@@ -77,41 +74,6 @@ export interface CampusSyncOptions {
   mayWrite?(): boolean;
   /** `HH:MM` of the daily proof that both sides are equal; left out, there is none. */
   proofAt?: string | null;
-}
-
-export interface SyncStatus {
-  pendingTransactions: number;
-  pendingBytes: number;
-  oldestPendingSeconds: number | null;
-  conflictsOpen: number;
-  parked: number;
-  lastPushAt: string | null;
-  lastPullAt: string | null;
-  epoch: string;
-  loggedSeq: number;
-  acknowledgedSeq: number;
-  feedSeq: number;
-  seeding: SeedProgress | null;
-  /** The database holds a consistent copy of the campus's rows. */
-  ready: boolean;
-  /** The cloud was restored, and is given back what it has lost; null otherwise. */
-  restore: RestoreStatus | null;
-  /** Why local changes are not being read, with advice; null while they are. */
-  captureProblem: string | null;
-  /** Which migration this campus and the cloud are at. */
-  schema: SchemaStatus & {
-    /** Values and changes of the feed that are kept until this campus has a place for them. */
-    kept: number;
-  };
-  /** What the log holds on disk, and what it should. What is pending stays beyond that too. */
-  logBytes: number;
-  logBudgetBytes: number;
-  /** Sequences whose numbers run out, or that have none of this campus's own. */
-  sequenceProblems: string[];
-  /** What the last comparison of every row found; null before the first. */
-  proof: Proof | null;
-  /** The resync under way; null while there is none. */
-  resync: ResyncReport | null;
 }
 
 export interface CampusSync {
@@ -190,8 +152,14 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
     captured: (limit) => captured(AbortSignal.any([limit, AbortSignal.timeout(capturedTimeoutMs)])),
     onDrift(table, key, seq) {
       logger.warn({ table, key, seq }, 'the feed changes a row that is not here');
+      void lookAtDrift();
     },
   });
+  /** While the first copy is made consistent, changes of rows that have not come yet are nothing odd. */
+  const lookAtDrift = async () => {
+    if (resync.report?.state === 'running' || !(await storedStatus(database)).ready) return;
+    await resync.request('the feed changed a row that is not here');
+  };
   const stopping = new AbortController();
   const retryWaiting = () =>
     follower.retry(stopping.signal).catch((error) => {
@@ -323,40 +291,22 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
     async requestResync(reason) {
       await resync.request(reason);
     },
-    async status() {
-      const stored = await storedStatus(database);
-      const pending = log.pending();
-      const { oldestCommittedAt } = pending;
-      return {
-        pendingTransactions: pending.transactions,
-        pendingBytes: pending.bytes,
-        oldestPendingSeconds:
-          oldestCommittedAt === null ? null : Math.max(0, Date.now() / 1000 - oldestCommittedAt / 1e6),
-        conflictsOpen: stored.conflictsOpen,
-        parked: push.state.parkedInCloud + follower.parked,
-        lastPushAt: push.state.lastPushAt?.toISOString() ?? null,
-        lastPullAt: pull.state.lastPullAt?.toISOString() ?? null,
-        epoch: log.epoch,
-        loggedSeq: log.lastSeq,
-        acknowledgedSeq: log.acknowledged,
-        feedSeq: stored.feedSeq,
-        seeding: seed.progress,
-        ready: stored.ready,
-        restore: restore.status,
-        captureProblem: capture.streaming ? null : captureProblem,
-        schema: {
-          ...migrations.status,
-          number: stored.schemaNumber,
-          problem: catalog.problem?.message ?? migrations.status.problem,
-          kept: stored.kept,
-        },
-        logBytes: log.usage().usedBytes,
+    status: () =>
+      readSyncStatus({
+        database,
+        log,
+        push,
+        pull,
+        follower,
+        seed,
+        restore,
+        migrations,
+        catalog,
+        sequences,
+        resync,
         logBudgetBytes: settings.budgetBytes,
-        sequenceProblems: [...sequences.problems],
-        proof: resync.proof,
-        resync: resync.report?.state === 'running' ? resync.report : null,
-      };
-    },
+        captureProblem: () => (capture.streaming ? null : captureProblem),
+      }),
     logFull: () => log.full,
   };
 }
@@ -401,80 +351,4 @@ async function openCatalog(pool: Pool, syncMap: SyncMap): Promise<WatchedCatalog
 async function schemaIsSettled(database: Pool, migrations: Migrations): Promise<void> {
   const copied = await database.query('SELECT FROM sync.cursor').catch(() => null);
   if (!copied?.rowCount) await migrations.settled;
-}
-
-function campusCapture(databaseUrl: string, catalog: WatchedCatalog, sink: CaptureSink): Capture {
-  return new Capture({
-    connectionString: databaseUrl,
-    applicationName: 'skooly-edge capture',
-    sink,
-    skipOrigin: isApplyOrigin(databaseUrl),
-    table: (name) => {
-      const table = catalog.current.tables.get(name);
-      // Capture begins anew after this, and finds a table that a migration has just made.
-      if (!table) void catalog.refresh().catch(() => {});
-      if (!table) throw new Error(`the publication has ${name}, which the sync map does not name`);
-      return { keyColumns: table.keyColumns, by: table.rule.by };
-    },
-  });
-}
-
-async function keepCapturing(
-  capture: Capture,
-  repair: Repair,
-  logger: Logger,
-  signal: AbortSignal,
-  onProblem: (problem: string) => void,
-): Promise<void> {
-  while (!signal.aborted) {
-    try {
-      await repair.beforeCapture();
-      await capture.run(signal);
-    } catch (error) {
-      if (signal.aborted) break;
-      logger.warn({ err: error }, 'capture stopped, starts again');
-      await repair.lostSlot(error).catch((cause) => logger.warn({ err: cause }, 'no slot could be made'));
-      const { message, advice = '' } = error as Error & { advice?: string };
-      onProblem(`${message} ${advice}`.trim());
-    }
-    await sleep(captureRestartDelayMs, undefined, { signal }).catch(() => {});
-  }
-}
-
-/** The cloud's feed as this campus follows it. @throws Error while the first copy is not complete. */
-async function followedFeed(database: Pool): Promise<FollowedFeed> {
-  const { rows } = await database.query<Record<string, string>>(
-    'SELECT epoch, seq, to_json(followed) AS followed FROM sync.cursor',
-  );
-  const row = rows[0];
-  if (!row) throw new Error('the first copy of the database is not complete');
-  return { epoch: row.epoch ?? '', seq: Number(row.seq), followed: JSON.parse(row.followed ?? '[]') };
-}
-
-/** What the campus's database tells; a database that is away leaves the numbers at what is surely true: not ready. */
-async function storedStatus(database: Pool): Promise<{
-  conflictsOpen: number;
-  feedSeq: number;
-  ready: boolean;
-  schemaNumber: number | null;
-  kept: number;
-}> {
-  try {
-    const { rows } = await database.query<Record<string, string | null>>(
-      `SELECT (SELECT max(number) FROM sync.migration) AS schema_number,
-              (SELECT count(*) FROM sync.unknown_value) + (SELECT count(*) FROM sync.unknown_change) AS kept,
-              (SELECT count(*) FROM sync.conflict WHERE status = 'open') AS open,
-              (SELECT seq FROM sync.cursor) AS seq, (SELECT seq >= seeded_until FROM sync.cursor) AS ready`,
-    );
-    const row = rows[0] ?? {};
-    return {
-      conflictsOpen: Number(row.open ?? 0),
-      feedSeq: Number(row.seq ?? 0),
-      ready: row.ready === 't',
-      schemaNumber: Number(row.schema_number ?? 0),
-      kept: Number(row.kept),
-    };
-  } catch {
-    return { conflictsOpen: 0, feedSeq: 0, ready: false, schemaNumber: null, kept: 0 };
-  }
 }
