@@ -10,6 +10,7 @@
  * Where nothing else is said, the first campus is meant.
  */
 import { Cable } from './cable/cable.ts';
+import { LabCloud } from './cloud/cloud.ts';
 import { LabError } from './errors.ts';
 import { KeptProcess } from './processes/kept-process.ts';
 import { runToEnd } from './processes/node-process.ts';
@@ -44,6 +45,8 @@ export class Lab {
   readonly cable: Cable;
   readonly addresses: (campus?: string) => Addresses;
   readonly world: World;
+  /** Its backups. */
+  readonly cloud: LabCloud;
   /** The names of all campuses, the first one first. */
   readonly campuses: readonly string[];
   readonly #opened: OpenWorld;
@@ -64,6 +67,10 @@ export class Lab {
     this.cable = this.cableOf(this.world.campus);
     this.addresses = (name) => addressesOf(this.#worldOf(name));
     this.#processes = this.#keptProcesses();
+    this.cloud = new LabCloud(this.world, {
+      stop: () => this.stop('cloud-postgres'),
+      start: () => this.start('cloud-postgres'),
+    });
     if (opened.leftovers > 0)
       this.#report(`Ended ${opened.leftovers} processes that an earlier lab had left running.`);
   }

@@ -80,7 +80,7 @@ export async function loadOnce(url: string, files: readonly string[]): Promise<v
 }
 
 /** Not as an argument, which everybody on the machine can read. */
-function libpqEnv(text: string): Record<string, string> {
+export function libpqEnv(text: string): Record<string, string> {
   const url = new URL(text);
   return {
     PGHOST: url.hostname,

@@ -1,0 +1,100 @@
+/** What must hold when a round is over and both sides are at rest. */
+import pg from 'pg';
+import { type DayLedger, verifyLedger } from '../lab/day/day.ts';
+import type { Lab } from '../lab/lab.ts';
+import type { Group } from './workload/groups.ts';
+
+const restSeconds = 90;
+const shownDifferences = 5;
+
+export interface Written {
+  readonly ledgers: readonly DayLedger[];
+  readonly groups: readonly Group[];
+  /** Payments in the cloud before the round. */
+  readonly paymentsBefore: number;
+}
+
+/** @returns sentences about what does not hold. */
+export async function checkRound(lab: Lab, written: Written): Promise<string[]> {
+  const comparison = await lab.verify({ waitSeconds: restSeconds });
+  const problems: string[] = [];
+  for (const { campus, equal, pendingTransactions, differences } of comparison.campuses) {
+    if (equal) continue;
+    const first = differences.slice(0, shownDifferences).map((one) => JSON.stringify(one));
+    problems.push(
+      `${campus} and the cloud differ (pending: ${pendingTransactions ?? 'unknown'}): ${first.join(' ')}`,
+    );
+  }
+  for (const ledger of written.ledgers) problems.push(...(await checkLedger(lab, ledger)));
+  for (const campus of lab.campuses) {
+    const groups = written.groups.filter((group) => group.campus === campus);
+    const addresses = lab.addresses(campus);
+    problems.push(...(await checkGroups(addresses.cloud.postgres, groups, 'the cloud')));
+    problems.push(...(await checkGroups(addresses.campus.postgres, groups, campus)));
+  }
+  problems.push(...(await checkMoney(lab, written)));
+  problems.push(...(await checkConflicts(lab)));
+  return problems;
+}
+
+export async function countPayments(lab: Lab): Promise<number> {
+  const [row] = await ask(lab.addresses().cloud.postgres, 'select count(*)::int as n from payment');
+  return Number(row?.n);
+}
+
+async function checkLedger(lab: Lab, ledger: DayLedger): Promise<string[]> {
+  const { cloud, campus } = lab.addresses(ledger.campus);
+  const report = await verifyLedger(ledger, {
+    cloudDatabaseUrl: cloud.postgres,
+    campusDatabaseUrl: campus.postgres,
+  });
+  return report.firstDifferences.map((one) => `acknowledged at ${ledger.campus}: ${JSON.stringify(one)}`);
+}
+
+async function checkGroups(url: string, groups: readonly Group[], site: string): Promise<string[]> {
+  const rows = await ask(
+    url,
+    'select family_name, count(*)::int as n, min(guardian_name) as low, max(guardian_name) as high from pupil where family_name = any($1) group by 1',
+    [groups.map(({ name }) => name)],
+  );
+  const found = new Map(rows.map((row) => [row.family_name, row]));
+  return groups.flatMap(({ name, size, possible }) => {
+    const row = found.get(name);
+    const value = row === undefined ? null : String(row.low);
+    const whole = row === undefined || (row.n === size && row.low === row.high);
+    if (whole && possible.includes(value)) return [];
+    return [
+      `${name} at ${site} is ${JSON.stringify(row ?? null)}, not ${size} rows of ${JSON.stringify(possible)}`,
+    ];
+  });
+}
+
+/** As many payments came as were acknowledged, or uncertain ones besides; each acknowledged one is in its ledger by its id. */
+async function checkMoney(lab: Lab, { ledgers, paymentsBefore }: Written): Promise<string[]> {
+  const writes = ledgers.flatMap((ledger) => ledger.writes.filter(({ kind }) => kind === 'payment'));
+  const least = writes.filter(({ outcome }) => outcome === 'acknowledged').length;
+  const came = (await countPayments(lab)) - paymentsBefore;
+  if (came >= least && came <= writes.length) return [];
+  return [
+    `${came} payments came, where ${least} were acknowledged and ${writes.length - least} are uncertain`,
+  ];
+}
+
+async function checkConflicts(lab: Lab): Promise<string[]> {
+  const twice = await ask(
+    lab.addresses().cloud.postgres,
+    `select campus_epoch, campus_seq, table_name, row_key, kind from sync.conflict
+      where campus_seq is not null group by 1, 2, 3, 4, 5 having count(*) > 1`,
+  );
+  return twice.map((row) => `the same conflict twice: ${JSON.stringify(row)}`);
+}
+
+async function ask(url: string, sql: string, values: unknown[] = []): Promise<Record<string, unknown>[]> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return (await client.query(sql, values)).rows;
+  } finally {
+    await client.end();
+  }
+}
