@@ -1,6 +1,6 @@
 /**
  * When the cloud last changed a row, or a column of it, as far as one campus can see: the row's commit timestamp settles
- * most questions, the campus's feed the rest. Asked only for conflicts.
+ * most questions about rows that the cloud itself wrote last, the campus's feed the rest. Asked only for conflicts.
  */
 import { type Change, quoteTable, type Row, rowId, rowSource, type Table } from '@skooly-edge/sync-protocol';
 import type { ClientBase } from 'pg';
@@ -20,21 +20,27 @@ export class PostgresHistory implements RowHistory {
   }
 
   async rowChangedAt(table: Table, key: Row): Promise<number | null> {
+    return (await this.#lastWrite(table, key))?.at ?? null;
+  }
+
+  /** `own`: by the cloud's own writers. What ingest applied is dated by its campus: the cloud may have changed the row later. */
+  async #lastWrite(table: Table, key: Row): Promise<{ at: number; own: boolean } | null> {
     const source = rowSource(table, table.keyColumns, [key]);
     const match = table.keyColumns.map(
       (column) => `t."${column.replaceAll('"', '""')}" = s."${column.replaceAll('"', '""')}"`,
     );
-    const { rows } = await this.#client.query<{ at: string | null }>({
-      text: `SELECT (extract(epoch FROM pg_xact_commit_timestamp(t.xmin)) * 1000000)::bigint AS at
-             FROM ${quoteTable(table.name)} t JOIN ${source.sql} ON ${match.join(' AND ')}`,
+    const { rows } = await this.#client.query<{ at: string | null; origin: string | null }>({
+      text: `SELECT (extract(epoch FROM x.timestamp) * 1000000)::bigint AS at, x.roident AS origin
+             FROM ${quoteTable(table.name)} t JOIN ${source.sql} ON ${match.join(' AND ')}
+             CROSS JOIN pg_xact_commit_timestamp_origin(t.xmin) x`,
       values: source.values,
     });
-    return rows[0] ? Number(rows[0].at ?? 0) : null;
+    return rows[0] ? { at: Number(rows[0].at ?? 0), own: Number(rows[0].origin ?? -1) === 0 } : null;
   }
 
   async changedSince(table: Table, key: Row, column: string | null, since: number): Promise<boolean> {
-    const rowAt = await this.rowChangedAt(table, key);
-    if (rowAt !== null && rowAt < since) return false;
+    const last = await this.#lastWrite(table, key);
+    if (last?.own && last.at < since) return false;
     if (!(await this.#feedCaughtUp())) return true;
     const changes = await this.#feedChanges(table, key, since);
     return changes.some(({ change }) => column === null || concerns(change, column));
