@@ -28,10 +28,20 @@ export function befall(world: World, { kind, campus, lastsUs, steps }: Fault): v
     case 'crash-cloud':
       cloud.crash();
       return;
+    case 'clock-jump':
+      at.database.clockErrorUs = clockErrors(scheduler.nowUs)[steps % 4] ?? 0;
+      return;
     case 'power-cut':
       at.database.crash();
       at.box.process?.onDeath(() => scheduler.after(lastsUs, () => at.box.start()));
       at.box.process?.kill();
       return;
   }
+}
+
+const hourUs = 3_600_000_000;
+
+/** Ahead, behind, back in 1970, or right again. */
+function clockErrors(nowUs: number): number[] {
+  return [3 * hourUs, -5 * hourUs, hourUs - nowUs, 0];
 }

@@ -1,7 +1,14 @@
 /** What one seed has in store: how many campuses, how much work, which faults and when. */
 import { Chance } from './world/chance.ts';
 
-export type FaultKind = 'cut' | 'kill-box' | 'kill-relay' | 'crash-campus' | 'crash-cloud' | 'power-cut';
+export type FaultKind =
+  | 'cut'
+  | 'kill-box'
+  | 'kill-relay'
+  | 'crash-campus'
+  | 'crash-cloud'
+  | 'power-cut'
+  | 'clock-jump';
 
 export interface Fault {
   kind: FaultKind;
@@ -40,6 +47,7 @@ export function planOf(seed: number): Plan {
     ['crash-campus', 1],
     ['crash-cloud', 1],
     ['power-cut', 1],
+    ['clock-jump', 2],
   ];
   for (const [kind, most] of kinds) {
     for (let left = chance.happens(0.6) ? chance.between(0, most) : 0; left > 0; left--) {

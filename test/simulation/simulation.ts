@@ -149,7 +149,7 @@ function buildWorld(seed: number, bug: Bug, trace: Trace): World {
 function put(database: Database, name: string, values: Row): void {
   const table = database.table(name);
   const row = Object.fromEntries(table.columnNames.map((column) => [column, values[column] ?? null]));
-  table.put(table.idOf(row), { row, writtenAt: startUs - 1_000_000_000 });
+  table.put(table.idOf(row), { row, writtenAt: startUs - 1_000_000_000, origin: null });
 }
 
 /** Everybody works, and the faults befall them. */

@@ -64,6 +64,7 @@ export const bugs: Record<string, Bug> = {
   'fence-off': atBox('the follower does not wait for local commits that are not captured yet', {
     captured: () => async () => {},
   }),
+  'clock-believed': atBox("the box's wall clock is believed, wherever it jumped", { stamps: false }),
   'column-corrections': atRelay('a correction holds the columns that were in conflict, not the row', {
     store: columnCorrections,
   }),

@@ -11,6 +11,7 @@ import { convergence } from './convergence.ts';
 import { everyChangeOnce } from './every-change-once.ts';
 import { fateOfValues } from './fate-of-values.ts';
 import { money } from './money.ts';
+import { newestWins } from './newest-wins.ts';
 
 export interface World {
   seed: number;
@@ -27,5 +28,11 @@ export interface World {
 }
 
 export function check(world: World): string[] {
-  return [...convergence(world), ...everyChangeOnce(world), ...fateOfValues(world), ...money(world)];
+  return [
+    ...convergence(world),
+    ...everyChangeOnce(world),
+    ...fateOfValues(world),
+    ...money(world),
+    ...newestWins(world),
+  ];
 }

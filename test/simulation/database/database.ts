@@ -55,6 +55,8 @@ export class Database {
   slot: Slot = { confirmed: 0, persisted: 0 };
   /** Told of every commit, for whoever keeps the history. */
   onRecord: (record: WalRecord) => void = () => {};
+  /** When a commit really happened, by what the clock showed. */
+  readonly trueTimes = new Map<number, number>();
   /** By how much the machine's clock is wrong, microseconds. */
   clockErrorUs = 0;
   readonly #options: DatabaseOptions;
@@ -204,6 +206,7 @@ export class Database {
     const messages = framed(transaction.messages, { origin, finalLsn, endLsn, committedAt });
     const record = { endLsn, committedAt, origin, messages };
     this.wal.push(record);
+    this.trueTimes.set(committedAt, this.#options.scheduler.nowUs);
     this.#invisible.set(transaction, endLsn);
     this.onRecord(record);
     this.#wake();

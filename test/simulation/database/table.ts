@@ -6,6 +6,8 @@ export interface StoredRow {
   row: Row;
   /** Commit time of the transaction that wrote it, microseconds since 1970; null while it has not committed. */
   writtenAt: number | null;
+  /** The replication origin of that transaction. */
+  origin: string | null;
 }
 
 export class ModelTable {

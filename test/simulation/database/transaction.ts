@@ -263,7 +263,7 @@ export class Transaction implements LockHolder {
     const own = this.overlay.get(name) ?? new Map<string, StoredRow | null>();
     this.overlay.set(name, own);
     this.#undo.push({ table: name, id, before: own.get(id) });
-    own.set(id, row && { row, writtenAt: null });
+    own.set(id, row && { row, writtenAt: null, origin: this.origin });
   }
 
   #complete(table: ModelTable, values: Row): Row {

@@ -47,6 +47,8 @@ export interface BoxWrap {
   ownLog(log: SyncLog, database: Database): OwnLog;
   captured(captured: () => Promise<void>): () => Promise<void>;
   isApply(origin: string): boolean;
+  /** Whether transactions say when they were committed, whatever the clock shows. */
+  stamps: boolean;
 }
 
 export const soundBox: BoxWrap = {
@@ -55,11 +57,16 @@ export const soundBox: BoxWrap = {
   ownLog: (log) => log,
   captured: (captured) => captured,
   isApply,
+  stamps: true,
 };
 
 const minRetryDelayUs = 250_000;
 const maxRetryDelayUs = 4_000_000;
 const never = new AbortController().signal;
+
+const boot = 'one';
+const bootUs = 1_795_400_000_000_000;
+const bootTime = { base: bootUs, earliest: bootUs, latest: bootUs };
 
 export class Box {
   readonly options: BoxOptions;
@@ -103,7 +110,11 @@ export class Box {
     const process = new Process(`${campus} ${++this.#lives}`, scheduler, chance);
     this.#process = process;
     const now = () => Math.floor(scheduler.nowUs / 1000);
-    const log = new SyncLog(logFile, wrap.isApply, { now, newEpoch: () => logEpoch });
+    const log = new SyncLog(logFile, wrap.isApply, {
+      now,
+      newEpoch: () => logEpoch,
+      ...(wrap.stamps && { stamp: (committedAt: number) => stampOf(database, committedAt) }),
+    });
     this.#log = log;
     const capture = new ModelCapture({
       process,
@@ -154,6 +165,7 @@ export class Box {
             log,
             relay: target,
             batchSize,
+            boots: async () => ({ [boot]: bootTime }),
             monotonicMs: () => scheduler.nowUs / 1000,
             onAnswer: () => {
               if (follower.parked > 0) void this.#retryWaiting(follower);
@@ -234,6 +246,11 @@ export class Box {
     const ceiling = Math.min(maxRetryDelayUs, minRetryDelayUs * 2 ** failures);
     return minRetryDelayUs + this.options.chance.fraction() * (ceiling - minRetryDelayUs);
   }
+}
+
+/** What the box's clock learns from its exchanges with the cloud, taken as learnt exactly. */
+function stampOf({ trueTimes }: Database, committedAt: number): { boot: string; mono: number } {
+  return { boot, mono: (trueTimes.get(committedAt) ?? committedAt) - bootUs };
 }
 
 function toEntry(row: Row): FeedEntry {

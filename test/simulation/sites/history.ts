@@ -25,8 +25,9 @@ export class ModelHistory implements RowHistory {
   }
 
   async changedSince(table: Table, key: Row, column: string | null, since: number): Promise<boolean> {
-    const rowAt = await this.rowChangedAt(table, key);
-    if (rowAt !== null && rowAt < since) return false;
+    const [last] = await this.#session.run((transaction) => transaction.read(table.name, [key]));
+    // Null: not committed yet, and then its origin is not known either.
+    if (last && last.writtenAt !== null && last.origin === null && last.writtenAt < since) return false;
     if (!(await this.#feedCaughtUp())) return true;
     const changes = await this.#feedChanges(table, key, since);
     return changes.some(
