@@ -15,7 +15,7 @@ test('twenty rounds of chaos lose nothing that was acknowledged, and leave all s
     rounds,
     campuses,
     seed,
-    roundMs: 2_000,
+    roundMs: 1_500,
     say: (line) => said.push(line),
   });
   expect(result.ok, said.join('\n')).toBe(true);

@@ -84,6 +84,30 @@ describe('the lab from the command line', () => {
     await expect(lab('up')).rejects.toMatchObject({ stderr: expect.stringContaining('is up in') });
   });
 
+  test('has several campuses, each with a cable of its own', async () => {
+    await lab('up', '--detach', '--campuses', '2');
+    await lab('cut', '--campus', 'bonaberi');
+    const { campuses, cable, processes } = await status();
+    expect(campuses.map(({ id, cable: its }) => [id, its.mode])).toEqual([
+      ['mvan', 'up'],
+      ['bonaberi', 'cut'],
+    ]);
+    expect(cable.mode).toBe('up');
+    expect(processes).toHaveLength(9);
+    await ask(campuses[1]?.postgres ?? '', `update pupil set guardian_name = 'CUT OFF'`);
+    await lab('kill', 'appliance-bonaberi');
+    await lab('start', 'appliance-bonaberi');
+    await expect(lab('verify')).rejects.toMatchObject({ stdout: expect.stringContaining('NOT equal') });
+    await lab('heal', '--campus', 'bonaberi');
+    expect(JSON.parse(await lab('verify', '--json', '--wait', '60'))).toMatchObject({
+      equal: true,
+      campuses: [{ campus: 'mvan' }, { campus: 'bonaberi' }],
+    });
+    await expect(lab('cut', '--campus', 'douala')).rejects.toMatchObject({
+      stderr: expect.stringContaining('no campus douala'),
+    });
+  });
+
   test('in the foreground ends with Ctrl-C, in the middle of its start too', async () => {
     const child = spawn(process.execPath, [programs.labCli, 'up', '--dir', dir], {
       stdio: ['ignore', 'pipe', 'inherit'],

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openWorld } from './open-world.ts';
+import type { World } from './world.ts';
 
 describe('the folder of a lab', () => {
   let dir: string;
@@ -27,6 +28,22 @@ describe('the folder of a lab', () => {
     await expect(openWorld({ dir, seed: 'school' })).rejects.toThrow(/made with another seed \(small\)/);
     await expect(openWorld({ dir, database: '/srv/other' })).rejects.toThrow(/another database/);
     (await openWorld({ dir, seed: 'small' })).release();
+  });
+
+  test('has what each campus needs apart from the others, and remembers it', async () => {
+    const first = await openWorld({ dir, campuses: 3 });
+    first.release();
+    expect(first.campuses.map(({ campus }) => campus)).toEqual(['mvan', 'bonaberi', 'garoua']);
+    const own = ({ ports, layout, keys }: World) => [
+      ports.campusPostgres,
+      layout.edgeState,
+      keys.campusSessionKey,
+    ];
+    expect(new Set(first.campuses.flatMap(own)).size).toBe(9);
+    const second = await openWorld({ dir });
+    second.release();
+    expect(second.campuses.map(own)).toEqual(first.campuses.map(own));
+    await expect(openWorld({ dir, campuses: 2 })).rejects.toThrow(/another number of campuses \(3\)/);
   });
 
   test('keeps its secrets to its owner', async () => {
