@@ -57,6 +57,8 @@ export class Database {
   onRecord: (record: WalRecord) => void = () => {};
   /** When a commit really happened, by what the clock showed. */
   readonly trueTimes = new Map<number, number>();
+  /** When somebody did without the feed, because it did not come up to date in good time. */
+  readonly feedMissed: number[] = [];
   /** By how much the machine's clock is wrong, microseconds. */
   clockErrorUs = 0;
   readonly #options: DatabaseOptions;

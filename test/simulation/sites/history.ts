@@ -80,6 +80,7 @@ export class ModelHistory implements RowHistory {
       if (position >= mark) return true;
       await process.sleep(pauseUs);
     }
+    database.feedMissed.push(database.nowUs);
     return false;
   }
 }
