@@ -4,6 +4,7 @@
  * first one came: that is not looked at here.
  */
 import { conflictTable, type Row } from '@skooly-edge/sync-protocol';
+import { printed } from '../database/schema.ts';
 import { tokensOf } from '../history.ts';
 import type { World } from './check.ts';
 
@@ -20,6 +21,7 @@ export function newestWins({ cloud, cloudHistory, campuses }: World): string[] {
       for (const change of changes)
         for (const token of tokensOf(change, 'after')) if (!writtenAt.has(token)) writtenAt.set(token, atUs);
   }
+  const moved = movesOf(cloudHistory);
   const problems: string[] = [];
   for (const { changes, atUs } of cloudHistory.commits) {
     // Without the feed a row that the cloud touched counts as the cloud's.
@@ -32,15 +34,28 @@ export function newestWins({ cloud, cloudHistory, campuses }: World): string[] {
           continue;
         const [ours, theirs] = [writtenAt.get(campus?.[column] ?? ''), writtenAt.get(there?.[column] ?? '')];
         if (ours === undefined || theirs === undefined || Math.abs(ours - theirs) < toleranceUs) continue;
+        const row = `${whole.table_name} ${whole.row_key}`;
+        if (moved.get(row)?.some((movedUs) => movedUs > ours)) continue;
         const newest = ours > theirs ? campus?.[column] : there?.[column];
         if (result?.[column] !== newest)
-          problems.push(
-            `${whole.table_name} ${whole.row_key} ${column}: ${result?.[column]} stands, ${newest} is newer`,
-          );
+          problems.push(`${row} ${column}: ${result?.[column]} stands, ${newest} is newer`);
       }
     }
   }
   return problems;
+}
+
+/** When rows came, went, or changed hands: to their campus that is a change of every column. */
+function movesOf({ commits }: World['cloudHistory']): Map<string, number[]> {
+  const moves = new Map<string, number[]>();
+  for (const { atUs, changes } of commits) {
+    for (const { table, key, op, after } of changes) {
+      if (op === 'update' && !('campus' in (after ?? {}))) continue;
+      const row = `${table} ${printed('jsonb', JSON.stringify(key))}`;
+      moves.set(row, [...(moves.get(row) ?? []), atUs]);
+    }
+  }
+  return moves;
 }
 
 function rowOf(json: string | null | undefined): Row {
