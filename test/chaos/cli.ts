@@ -49,7 +49,7 @@ async function run({ roundSeconds, json, ...options }: Options): Promise<void> {
   if (result.ok && options.dir === undefined) purge(dir);
   say(
     json
-      ? JSON.stringify(result)
+      ? JSON.stringify({ ...result, rounds: result.rounds.map(({ ledgers: _, ...round }) => round) })
       : `${result.rounds.length} rounds, seed ${seed}: ${result.ok ? 'all is well' : 'FAILED'}.`,
   );
   if (!result.ok) process.exitCode = 1;

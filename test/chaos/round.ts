@@ -3,8 +3,9 @@
  * rest, and what was acknowledged is looked for.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { DayLedger } from '../lab/day/day.ts';
 import type { Lab } from '../lab/lab.ts';
-import { checkRound, countPayments } from './check.ts';
+import { checkRound, readPayments } from './check.ts';
 import { describeFault, type Fault, planFaults, restoreAll, runFaults } from './faults.ts';
 import { randomOf } from './random.ts';
 import { runWriter, type Writer } from './workload/groups.ts';
@@ -29,6 +30,8 @@ export interface RoundResult {
   readonly problems: readonly string[];
   /** When each fault began, for holding it against the logs. */
   readonly story: readonly string[];
+  /** What people did, when something does not hold. */
+  readonly ledgers: readonly DayLedger[];
 }
 
 export async function runRound({ lab, people, seed, number, lastsMs }: Round): Promise<RoundResult> {
@@ -36,7 +39,7 @@ export async function runRound({ lab, people, seed, number, lastsMs }: Round): P
   const faults = planFaults(randomOf(seed, number, 'faults'), lab.campuses, lastsMs);
   const problems: string[] = [];
   const writers = writersOf(lab, { seed, number, problems });
-  const paymentsBefore = await countPayments(lab);
+  const paymentsBefore = new Set((await readPayments(lab)).map(({ id }) => id));
   const story: string[] = [];
   const tell = (line: string) => story.push(`${new Date().toISOString()} ${line}`);
   const writing = new AbortController();
@@ -54,17 +57,22 @@ export async function runRound({ lab, people, seed, number, lastsMs }: Round): P
   const found = await checkRound(lab, { ledgers, groups, paymentsBefore });
   watching.abort();
   await Promise.all(watches);
+  const all = [...new Set([...found, ...problems])];
   const count = (of: 'acknowledged' | 'uncertain') =>
     writers.reduce((sum, { counts }) => sum + counts[of], 0) +
-    ledgers.reduce((sum, { writes: all }) => sum + all.filter(({ outcome }) => outcome === of).length, 0);
+    ledgers.reduce(
+      (sum, { writes: entered }) => sum + entered.filter(({ outcome }) => outcome === of).length,
+      0,
+    );
   return {
     number,
     faults,
     acknowledged: count('acknowledged'),
     uncertain: count('uncertain'),
     seconds: Math.round((performance.now() - startedAt) / 100) / 10,
-    problems: [...new Set([...found, ...problems])],
+    problems: all,
     story,
+    ledgers: all.length === 0 ? [] : ledgers,
   };
 }
 
