@@ -277,6 +277,8 @@ test('the kinds of PROTOCOL.md are the twelve of the code', () => {
     manual.indexOf('### Kinds that are merged'),
     manual.indexOf('## Messages in the WAL'),
   );
-  const named = [...conflicts.matchAll(/^\| `([a-z]+_[a-z]+|forbidden|out_of_scope)` +\|/gm)].map((match) => match[1]);
+  const named = [...conflicts.matchAll(/^\| `([a-z]+_[a-z]+|forbidden|out_of_scope)` +\|/gm)].map(
+    (match) => match[1],
+  );
   expect(named.sort()).toEqual([...conflictKinds].sort());
 });
