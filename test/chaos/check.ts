@@ -41,13 +41,14 @@ interface Payment {
   readonly id: string;
   readonly campus_id: string;
   readonly kind: string;
+  readonly reverses: string | null;
   readonly recorded_by: string;
 }
 
 export async function readPayments(lab: Lab): Promise<Payment[]> {
   const rows = await ask(
     lab.addresses().cloud.postgres,
-    'select id::text, campus_id, kind, recorded_by from payment',
+    'select id::text, campus_id, kind, reverses::text, recorded_by from payment',
   );
   return rows as unknown as Payment[];
 }
@@ -89,13 +90,17 @@ async function checkGroups(url: string, groups: readonly Group[], site: string):
   });
 }
 
-/** Every payment that came is one that somebody sent, and was not told that it is refused. */
+/**
+ * Every payment that came is one that somebody sent, and was not told that it is refused. A reversal may be refused and come: the
+ * gateway sends a request again to the box when the cloud does not answer, and the box may not know yet what is reversed.
+ */
 async function checkMoney(lab: Lab, { ledgers, paymentsBefore }: Written): Promise<string[]> {
   const writes = ledgers.flatMap((ledger) => ledger.writes.filter(({ kind }) => kind === 'payment'));
   const sent = new Set(writes.map(({ rowKey }) => rowKey.id));
+  const refused = new Set(ledgers.flatMap(({ refusals }) => refusals.map(({ request }) => request)));
   const came = (await readPayments(lab)).filter(({ id }) => !paymentsBefore.has(id));
   return came
-    .filter(({ id }) => !sent.has(id))
+    .filter(({ id, reverses }) => !sent.has(id) && !refused.has(`POST /api/payments/${reverses}/reversal`))
     .map((payment) => `a payment that nobody was told of: ${JSON.stringify(payment)}`);
 }
 
