@@ -75,6 +75,12 @@ describe('a table without a scope column, whose rows belong to the campus of the
       async () => (await rows('cloud', `SELECT FROM sync.conflict WHERE kind = 'out_of_scope'`)).length === 1,
     );
     expect(await rows('cloud', 'SELECT FROM note WHERE id = 66')).toEqual([]);
+    // Otherwise it would go through as soon as the parent comes to this campus.
+    await chain.cloud.query(
+      `UPDATE sync.conflict SET status = 'decided', decided_at = now(), decided_by = 'a test', decision = '{"action":"drop"}'
+       WHERE kind = 'out_of_scope'`,
+    );
+    await until(async () => (await rows('cloud', 'SELECT FROM sync.parked')).length === 0);
     await campusHoldsItsOwn();
   });
 
