@@ -56,7 +56,7 @@ export function addEnrolCommands(program: Command, readEnv: () => RelayEnv): voi
           return;
         }
         console.log(
-          `Waiting: ${await waitingBox(client, campus)}\nIf the box shows the same, run this again with --fingerprint; if not, somebody else has the code: skooly-relay revoke --campus ${campus}`,
+          `Waiting: ${await waitingBox(client, campus)}\nIf the box shows the same, run this again with --fingerprint. If not, somebody else has used the code: confirm nothing, and make another one with \`skooly-relay pair\`.`,
         );
         process.exitCode = shownOnly;
       });
@@ -72,7 +72,7 @@ export function addEnrolCommands(program: Command, readEnv: () => RelayEnv): voi
       const { campus } = options;
       await connected((client) => revoke(client, options));
       const file = options.trustedKeys ?? readEnv().RELAY_TRUSTED_KEYS_FILE;
-      if (file) distrust(file, [campus]);
+      if (file) takeOff(file, campus);
       console.log(
         file
           ? `${campus} is revoked, and is off ${file}.`
@@ -88,6 +88,18 @@ export function addEnrolCommands(program: Command, readEnv: () => RelayEnv): voi
       const boxes = await connected(readBoxes);
       console.log(json ? JSON.stringify(boxes) : boxesScreen(boxes));
     });
+}
+
+function takeOff(file: string, campus: string): void {
+  try {
+    distrust(file, [campus]);
+  } catch (cause) {
+    const { message } = cause as Error;
+    throw new Error(
+      `${campus} is revoked for the sync, but is still on Skooly's trusted keys (${message}): take it off there by hand.`,
+      { cause },
+    );
+  }
 }
 
 async function withClient<T>(env: RelayEnv, work: (client: Client) => Promise<T>): Promise<T> {
