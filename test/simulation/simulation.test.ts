@@ -29,7 +29,7 @@ const common = [
   'mid-transaction-corrections',
   'no-corrections',
   'duplicates-unrecognised',
-  'entries-forgotten',
+  'compare-values',
 ];
 
 /** The first seed that catches the bug; null when none of so many does. */
