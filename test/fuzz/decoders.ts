@@ -7,6 +7,7 @@ import { zstdCompressSync } from 'node:zlib';
 import {
   type Batch,
   decodeBatch,
+  type Message,
   PgoutputDecoder,
   PgoutputError,
   SyncError,
@@ -49,11 +50,39 @@ export async function fuzzCodec({ seed, messages, only, onProgress }: FuzzOption
 function spoiltBatch(random: Random, vectors: readonly string[][]): Buffer {
   const lines = [...oneOf(random, vectors)];
   if (pick(random, 3) === 0) return spoilBytes(random, zstdCompressSync(lines.join('\n')));
-  if (pick(random, 500) === 0) return zstdCompressSync(Buffer.alloc(300 * 1024 * 1024));
+  if (pick(random, 20) === 0) return spoiltFrames(random, lines);
+  if (pick(random, 500) === 0) return bomb();
   const at = pick(random, lines.length);
   if (pick(random, 4) === 0) lines.splice(at, 0, oneOf(random, lines));
   else lines[at] = spoilLine(random, lines[at] ?? '');
   return zstdCompressSync(lines.join('\n'));
+}
+
+let bombBytes: Buffer | undefined;
+
+function bomb(): Buffer {
+  bombBytes ??= zstdCompressSync(Buffer.alloc(300 * 1024 * 1024));
+  return bombBytes;
+}
+
+/** Whole frames one after the other, as zstd allows: some twice, cut, out of order, or empty. */
+function spoiltFrames(random: Random, lines: readonly string[]): Buffer {
+  const frames: Buffer[] = lines.map((line) => zstdCompressSync(`${line}\n`));
+  const at = pick(random, frames.length);
+  switch (pick(random, 4)) {
+    case 0:
+      frames.splice(at, 0, oneOf(random, frames));
+      break;
+    case 1:
+      frames.reverse();
+      break;
+    case 2:
+      frames.push(zstdCompressSync(''));
+      break;
+    default:
+      frames[at] = spoilBytes(random, frames[at] ?? Buffer.alloc(0));
+  }
+  return Buffer.concat(frames);
 }
 
 function spoilLine(random: Random, line: string): string {
@@ -81,6 +110,17 @@ function readVectors(): string[][] {
   return readdirSync(folder).map((name) => JSON.parse(readFileSync(new URL(name, folder), 'utf8')).lines);
 }
 
+/** @throws Error for a message whose parts are not of the kinds that its type says. */
+function checkMessage(message: Message): void {
+  for (const [name, part] of Object.entries(message)) {
+    if (typeof part === 'number' && !(Number.isFinite(part) && Number.isInteger(part)))
+      throw new Error(`${name} ${part} was let through`);
+    if (name !== 'before' && name !== 'after') continue;
+    if (Object.values(part as object).some((value) => value !== null && typeof value !== 'string'))
+      throw new Error(`a value of ${name} that is no text was let through`);
+  }
+}
+
 export function fuzzPgoutput({ seed, messages, only, onProgress }: FuzzOptions): FuzzResult {
   const result: FuzzResult = { target: 'pgoutput', messages: 0, accepted: 0, refused: 0 };
   const { relation, others } = streamMessages();
@@ -91,7 +131,7 @@ export function fuzzPgoutput({ seed, messages, only, onProgress }: FuzzOptions):
     const message = spoilBytes(random, pick(random, 5) === 0 ? relation : oneOf(random, others));
     result.messages++;
     try {
-      decoder.decode(message);
+      checkMessage(decoder.decode(message));
       result.accepted++;
     } catch (error) {
       if (!(error instanceof PgoutputError))

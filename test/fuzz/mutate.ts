@@ -65,7 +65,16 @@ export function spoilJson(random: Random, json: unknown): string {
   if (pick(random, 20) === 0) return '['.repeat(50_000) + ']'.repeat(50_000);
   if (pick(random, 20) === 0) return JSON.stringify(json).replace('{', '{"__proto__":{"op":"insert"},');
   if (pick(random, 20) === 0) return spoilBytes(random, Buffer.from(JSON.stringify(json))).toString('utf8');
+  if (pick(random, 20) === 0) return twice(random, JSON.stringify(json));
   return JSON.stringify(spoilValue(random, structuredClone(json), 0));
+}
+
+/** One of its keys a second time, with another value. */
+function twice(random: Random, json: string): string {
+  const keys = [...json.matchAll(/"[^"\\]*":/g)];
+  if (keys.length === 0) return json;
+  const { 0: key, index } = oneOf(random, keys);
+  return `${json.slice(0, index)}${key}${JSON.stringify(oneOf(random, oddValues))},${json.slice(index)}`;
 }
 
 function spoilValue(random: Random, value: unknown, depth: number): unknown {

@@ -3,12 +3,14 @@ import { type Chain, startChain, until } from '../support/chain.ts';
 import type { RelayUnderFuzz } from './routes.ts';
 
 const schema = `
-  CREATE TABLE house (id int PRIMARY KEY, campus text NOT NULL, name text);
+  CREATE TABLE house (id int PRIMARY KEY, campus text NOT NULL, name text, fee int);
+  CREATE TABLE seat (bench int, place int, campus text NOT NULL, name text, PRIMARY KEY (bench, place));
   CREATE TABLE constant (name text PRIMARY KEY, value text);
   CREATE TABLE secret (id int PRIMARY KEY, word text);`;
 
 const seed = `
-  INSERT INTO house SELECT n, CASE WHEN n < 50 THEN 'mvan' ELSE 'bonaberi' END, 'h' || n FROM generate_series(1, 100) n;
+  INSERT INTO house SELECT n, CASE WHEN n < 50 THEN 'mvan' ELSE 'bonaberi' END, 'h' || n, 100 FROM generate_series(1, 100) n;
+  INSERT INTO seat VALUES (1, 2, 'mvan', 'a'), (2, 1, 'bonaberi', 'a');
   INSERT INTO constant VALUES ('pi', '3');
   INSERT INTO secret VALUES (1, 'not synced');`;
 
@@ -16,7 +18,8 @@ const syncMap = {
   version: 1,
   database: 'fuzz',
   tables: {
-    'public.house': { scope: 'campus', policy: 'newest' },
+    'public.house': { scope: 'campus', policy: 'campus', readOnlyColumns: ['fee'] },
+    'public.seat': { scope: 'campus', policy: 'campus' },
     'public.constant': { scope: null, direction: 'down', policy: 'cloud' },
   },
 };
@@ -29,7 +32,12 @@ export async function startRelayUnderFuzz(): Promise<RelayUnderFuzz & { chain: C
     url: chain.relayUrl,
     cloud: chain.cloud,
     authorization: () => chain.session.authorization(),
+    forget: async () => {
+      await chain.cloud.query('TRUNCATE sync.parked, sync.parked_row, sync.part');
+    },
     foreignRows: `SELECT 'house', id::text, campus, name FROM house WHERE campus <> 'mvan'
+                  UNION ALL SELECT 'seat', bench::text, place::text, name FROM seat WHERE campus <> 'mvan'
+                  UNION ALL SELECT 'fee', id::text, fee::text, '' FROM house WHERE id BETWEEN 40 AND 49 AND fee <> 100
                   UNION ALL SELECT 'constant', name, value, '' FROM constant
                   UNION ALL SELECT 'secret', id::text, word, '' FROM secret
                   UNION ALL SELECT 'conflict', id::text, campus, kind FROM sync.conflict WHERE campus <> 'mvan'`,

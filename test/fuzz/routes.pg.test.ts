@@ -12,8 +12,8 @@ test('every route is known to the fuzzer by the server itself', async () => {
 test('no spoilt request brings the relay down, leaves a trace where it was refused, or changes others’ rows', async () => {
   const relay = await startRelayUnderFuzz();
   await using chain = relay.chain;
-  const { messages, refused } = await fuzzRoutes(relay, { seed: 1, messages: 600 });
-  expect(messages).toBe(600);
-  expect(refused).toBeGreaterThan(300);
+  const { messages, refused } = await fuzzRoutes(relay, { seed: 1, messages: 500 });
+  expect(messages).toBe(500);
+  expect(refused).toBeGreaterThan(200);
   expect((await chain.cloud.query('SELECT count(*) FROM secret')).rows).toEqual([{ count: '1' }]);
 }, 120_000);

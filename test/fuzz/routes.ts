@@ -2,6 +2,7 @@
  * Spoilt requests for every route that the relay has, through HTTP, to a relay with a Postgres behind it. No answer is a 5xx,
  * nothing that was refused has left a trace, and no campus's rows but the asker's own ever change.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { encodeLines } from '@skooly-edge/sync-protocol';
 import type { Client } from 'pg';
 import { pino } from 'pino';
@@ -9,6 +10,7 @@ import { request } from 'undici';
 import { buildServer, type ServerOptions } from '../../apps/cloud-relay/src/http/server.ts';
 import { seededRandom } from '../lab/seeded-random.ts';
 import { FuzzFailure, type FuzzOptions, type FuzzResult } from './failure.ts';
+import { forgedLines } from './forgeries.ts';
 import { oneOf, pick, type Random, spoilBytes, spoilJson } from './mutate.ts';
 
 export interface RelayUnderFuzz {
@@ -16,6 +18,8 @@ export interface RelayUnderFuzz {
   cloud: Client;
   /** Value of the Authorization header of the campus that asks. */
   authorization(): Promise<string>;
+  /** Drops what is parked and what waits for its last part: what comes next would wait behind it unjudged. */
+  forget(): Promise<void>;
   /** SQL that lists every row which the asking campus may not change. */
   foreignRows: string;
 }
@@ -25,8 +29,11 @@ interface Route {
   path: string;
 }
 
-/** Requests between two looks at the database. */
-const perSlice = 25;
+/** One refused request of so many is looked at for what it left. */
+const perLook = 10;
+
+/** A database that is the same after this time is at rest. */
+const restMs = 60;
 
 const key = { id: '1' };
 const row = { id: '1', campus: 'mvan', name: 'x' };
@@ -106,37 +113,56 @@ export async function fuzzRoutes(
 ): Promise<FuzzResult> {
   const routes = await relayRoutes();
   const result: FuzzResult = { target: 'routes', messages: 0, accepted: 0, refused: 0 };
-  const foreign = await fingerprint(relay.cloud, relay.foreignRows);
-  for (let next = only ?? 0; next < (only === undefined ? messages : only + 1); next += perSlice) {
-    const before = await everything(relay.cloud);
-    let changed = false;
-    for (let index = next; index < next + perSlice && (only === undefined || index === only); index++) {
-      const asked = await spoiltRequest(
-        seededRandom((Math.imul(seed, 0x9e3779b1) ^ index) >>> 0),
-        routes,
-        relay,
-      );
-      const status = await ask(relay.url, asked);
-      result.messages++;
-      const name = `${asked.method} ${asked.path} answered ${status}`;
-      if (status >= 500) throw new FuzzFailure('routes', seed, index, asked.body ?? asked.path, name);
-      if (status < 400) result.accepted++;
-      else result.refused++;
-      changed ||= status < 400 && asked.method !== 'GET';
-    }
-    if ((await fingerprint(relay.cloud, relay.foreignRows)) !== foreign)
-      throw new FuzzFailure('routes', seed, next, '', `rows of others changed within ${perSlice} requests`);
-    if (!changed && (await everything(relay.cloud)) !== before)
-      throw new FuzzFailure(
+  const foreign = await foreignRows(relay);
+  let before: string | null = await atRest(relay.cloud);
+  const last = only === undefined ? messages : only + 1;
+  for (let index = only ?? 0; index < last; index++) {
+    const random = seededRandom((Math.imul(seed, 0x9e3779b1) ^ index) >>> 0);
+    const asked = await spoiltRequest(random, routes, relay, `fuzz-${seed}-${index}`);
+    const status = await ask(relay.url, asked);
+    const fail = (what: string) =>
+      new FuzzFailure(
         'routes',
         seed,
-        next,
-        '',
-        `what was refused left a trace within ${perSlice} requests`,
+        index,
+        asked.body ?? '',
+        `${asked.method} ${asked.path} (${status}) ${what}`,
       );
+    result.messages++;
+    if (status >= 500) throw fail('is an error of the relay');
+    if (status < 400) result.accepted++;
+    else result.refused++;
+    if (asked.method === 'GET') continue;
+    if ((await foreignRows(relay)) !== foreign) throw fail('changed rows of others');
+    if (status < 400) {
+      await relay.forget();
+      before = null;
+    } else if (index % perLook === 0 || only !== undefined) {
+      before ??= await atRest(relay.cloud);
+      if ((await everything(relay.cloud)) !== before && (await leavesTrace(relay, asked)))
+        throw fail('was refused and left a trace');
+      before = null;
+    }
     onProgress?.(result.messages);
   }
   return result;
+}
+
+/** Something has changed since the last look: only what changes again, in a database at rest, was this request's doing. */
+async function leavesTrace(relay: RelayUnderFuzz, asked: Asked): Promise<boolean> {
+  const before = await atRest(relay.cloud);
+  await ask(relay.url, asked);
+  return (await atRest(relay.cloud)) !== before;
+}
+
+/** The relay goes on working on what it has accepted after its answer. @returns everything, once it no longer changes. */
+async function atRest(cloud: Client): Promise<string> {
+  for (let before = await everything(cloud); ; ) {
+    await sleep(restMs);
+    const now = await everything(cloud);
+    if (now === before) return now;
+    before = now;
+  }
 }
 
 interface Asked extends Route {
@@ -148,8 +174,10 @@ async function spoiltRequest(
   random: Random,
   routes: readonly Route[],
   relay: RelayUnderFuzz,
+  epoch: string,
 ): Promise<Asked> {
-  const route = oneOf(random, routes);
+  const pushes = routes.filter(({ path }) => path === '/v1/push');
+  const route = oneOf(random, pick(random, 4) === 0 ? pushes : routes);
   const example = examples[route.path] ?? anything;
   const headers: Record<string, string> = {};
   if (pick(random, 10) > 0) headers.authorization = await relay.authorization();
@@ -159,7 +187,12 @@ async function spoiltRequest(
   const path = pick(random, 30) === 0 ? printable(spoilBytes(random, Buffer.from(route.path))) : route.path;
   const asked = { method: route.method, path: `${path}?${query}`, headers, body: null };
   if (route.method === 'GET') return asked;
-  const lines = 'lines' in example ? example.lines : undefined;
+  if (route.path === '/v1/push' && pick(random, 2) === 0) {
+    headers['content-type'] = 'application/zstd';
+    const forged = forgedLines(random, epoch).map((line) => JSON.stringify(line));
+    return { ...asked, body: await encodeLines(forged) };
+  }
+  const lines = 'lines' in example ? ofLog(epoch, example.lines ?? []) : undefined;
   if (lines && pick(random, 10) > 0) {
     headers['content-type'] = 'application/zstd';
     return { ...asked, body: await spoiltLines(random, lines) };
@@ -174,6 +207,12 @@ async function spoiltRequest(
   const whole = pick(random, 5) === 0;
   return { ...asked, body: Buffer.from(whole ? JSON.stringify(json) : spoilJson(random, json ?? {})) };
 }
+
+/** The lines under a log that nobody has seen, so that none is taken for one that is applied already. */
+const ofLog = (name: string, [header, ...lines]: readonly object[]): object[] => [
+  { ...header, epoch: name },
+  ...lines,
+];
 
 async function spoiltLines(random: Random, lines: readonly object[]): Promise<Buffer> {
   const texts = lines.map((line) => JSON.stringify(line));
@@ -217,34 +256,27 @@ async function ask(url: URL, { method, path, headers, body }: Asked): Promise<nu
   return answer.statusCode;
 }
 
-async function fingerprint(cloud: Client, rows: string): Promise<string> {
+async function foreignRows({ cloud, foreignRows: rows }: RelayUnderFuzz): Promise<string> {
   const found = await cloud.query(
     `SELECT md5(coalesce(string_agg(r::text, '|' ORDER BY r::text), '')) AS md5 FROM (${rows}) r`,
   );
   return found.rows[0].md5;
 }
 
-/** Everything that a refused request must leave as it was. What guards the doors may count knocks. */
+/** What guards the doors may count knocks, and the feed writer works by itself. */
+const ownWork = [
+  ...['feed_position', 'feed_reader', 'feed', 'feed_day', 'follower'],
+  ...['trust_log', 'session', 'pairing', 'challenge_secret', 'used_challenge'],
+];
+
+/** The version of every row that a refused request must leave as it was. */
 async function everything(cloud: Client): Promise<string> {
   const { rows } = await cloud.query<{ name: string }>(
     `SELECT quote_ident(schemaname) || '.' || quote_ident(tablename) AS name FROM pg_tables
      WHERE schemaname NOT IN ('pg_catalog', 'information_schema') AND NOT (schemaname = 'sync' AND tablename = ANY ($1)) ORDER BY 1`,
-    [
-      [
-        'feed_position',
-        'feed_reader',
-        'trust_log',
-        'challenge',
-        'session',
-        'pairing',
-        'used_challenge',
-        'follower',
-        'feed',
-        'feed_day',
-      ],
-    ],
+    [ownWork],
   );
-  const prints: string[] = [];
-  for (const { name } of rows) prints.push(await fingerprint(cloud, `SELECT * FROM ${name}`));
-  return prints.join();
+  const versions = rows.map(({ name }) => `SELECT '${name}', count(*), sum(xmin::text::bigint) FROM ${name}`);
+  const found = await cloud.query({ text: versions.join(' UNION ALL '), rowMode: 'array' });
+  return JSON.stringify(found.rows);
 }

@@ -11,6 +11,7 @@ import {
   type Row,
   RowImages,
   type RowStore,
+  RowsMovedError,
   type Table,
 } from '@skooly-edge/sync-protocol';
 import type { RowHistory } from './cloud-store.ts';
@@ -55,7 +56,19 @@ export async function applyGroup(
     }
   }
   if (!trusted) await refuseForeignParents(campus, commit.rows, images, commit.catalog.tables, changes);
-  await images.flush(references);
+  try {
+    await images.flush(references);
+  } catch (error) {
+    // Nobody moves rows so often: the key is spelt otherwise than Postgres prints it, so that the look for its row found none.
+    const inWay = error instanceof RowsMovedError && commit.lastAttempt ? changes[0] : undefined;
+    if (inWay)
+      throw new RefusedError(
+        'check_violated',
+        `A row of ${inWay.table} stands where one is to be inserted.`,
+        inWay,
+      );
+    throw error;
+  }
 }
 
 /**

@@ -21,6 +21,8 @@ export interface CloudCommit {
   readonly parked: ParkedStore;
   readonly salvage: SalvageStore;
   readonly parts: PartStore;
+  /** It has been begun anew as often as it will be: a row that still is in the way is a reason to park. */
+  readonly lastAttempt?: boolean;
   /** The last transaction of this log that is applied here (0: none), locked until the commit. */
   lockCursor(campus: string, epoch: string): Promise<number>;
   moveCursor(campus: string, epoch: string, seq: number): Promise<void>;

@@ -67,7 +67,7 @@ export class PostgresCloud implements CloudStore {
       let reusable = true;
       try {
         await client.query('BEGIN');
-        const result = await work(this.#commitOver(client));
+        const result = await work(this.#commitOver(client, attempt === maxRestarts));
         await client.query('COMMIT');
         return result;
       } catch (error) {
@@ -100,7 +100,7 @@ export class PostgresCloud implements CloudStore {
     }
   }
 
-  #commitOver(client: PoolClient): CloudCommit {
+  #commitOver(client: PoolClient, lastAttempt: boolean): CloudCommit {
     const { queries } = this.#options;
     const catalog = this.#options.catalog.current;
     return {
@@ -109,6 +109,7 @@ export class PostgresCloud implements CloudStore {
       parked: postgresParked(client),
       salvage: postgresSalvage(client),
       parts: postgresParts(client),
+      lastAttempt,
       lockCursor: (campus, epoch) => lockCursor(client, campus, epoch),
       async moveCursor(campus, epoch, seq) {
         await client.query(

@@ -5,6 +5,7 @@
 import {
   BrokenReferenceError,
   type Change,
+  keyOf,
   type Row,
   rowId,
   type Table,
@@ -73,13 +74,21 @@ export function checkColumns(table: Table, change: Change): void {
       change,
     );
   }
-  const keyFits =
-    Object.keys(change.key).length === table.keyColumns.length &&
-    table.keyColumns.every((column) => column in change.key);
-  if (!keyFits) {
+  // The order counts: rows are known by their key's values alone.
+  const fitting = Object.keys(keyOf(change.key, table.keyColumns));
+  if (Object.keys(change.key).join('\0') !== fitting.join('\0')) {
     throw new RefusedError(
       'column_unknown',
       `The key of ${change.table} is (${table.keyColumns.join(', ')}).`,
+      change,
+    );
+  }
+  const { after } = change;
+  const other = after && table.keyColumns.find((name) => name in after && after[name] !== change.key[name]);
+  if (other != null) {
+    throw new RefusedError(
+      'forbidden',
+      `A change of ${change.table} names one row and holds another (${other}).`,
       change,
     );
   }
