@@ -150,12 +150,12 @@ export class FeedBuilder {
         if (campus !== author && this.#followers.has(campus)) bodyFor(campus).changes.push(change);
       }
     }
-    for (const { campus, correction } of owners.moves) {
-      if (this.#followers.has(campus)) bodyFor(campus).corrections.push(correction);
-    }
     if (applied && this.#followers.has(applied.campus)) {
       if (applied.corrections.length > 0 || this.#owesStamp(applied.campus))
         bodyFor(applied.campus).corrections.push(...applied.corrections);
+    }
+    for (const { campus, correction } of owners.moves) {
+      if (this.#followers.has(campus)) bodyFor(campus).corrections.push(correction);
     }
     this.#keepOpen(transaction, author, bodies, moved, bodyFor);
     return [...bodies].map(([campus, body]) => this.#feedRow(campus, transaction, body, moved));

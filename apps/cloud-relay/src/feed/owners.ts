@@ -7,9 +7,12 @@
  * `moves` tells them.
  */
 import {
+  appliedMessage,
   type CapturedTransaction,
   type Catalog,
+  type CorrectedMessage,
   type Correction,
+  correctedMessage,
   keyOf,
   type Row,
   rowId,
@@ -27,29 +30,66 @@ export interface RowReader {
 
 export interface Owners {
   of(table: Table, row: Row): string | null | undefined;
-  /** Corrections for the campuses whose rows came or went with a parent. */
+  /** Corrections for the campuses whose rows came or went with a parent, or are there although the commit did not see them. */
   moves: { campus: string; correction: Correction }[];
 }
 
 export const noOwners: Owners = { of: ownScope, moves: [] };
 
-/** @returns what the transaction's rows need; nothing is read when no table belongs to a campus through another. */
+/** @returns what the transaction's rows need; where nothing belongs through another and nothing is missing, nothing is read. */
 export async function learnOwners(
   transaction: CapturedTransaction,
   catalog: Catalog,
   reader: RowReader,
 ): Promise<Owners> {
   const tables = [...catalog.tables.values()];
-  if (!tables.some((table) => table.through)) return noOwners;
   const parents = new Map<string, Row>();
+  const of = (table: Table, row: Row) => ownerAbove(table, row, parents);
+  const returned = await returnedRows(transaction, catalog, parents, of, reader);
+  if (!tables.some((table) => table.through)) return { of, moves: returned };
   for (const change of transaction.changes) parents.set(rowId(change.table, change.key), change.whole);
   for (const change of transaction.changes) {
     const table = catalog.tables.get(change.table);
     for (const row of [change.whole, change.wholeBefore])
       if (table && row) await readAbove(table, row, parents, reader);
   }
-  const of = (table: Table, row: Row) => ownerAbove(table, row, parents);
-  return { of, moves: await movesOf(transaction, catalog, tables, of, reader) };
+  return { of, moves: [...(await movesOf(transaction, catalog, tables, of, reader)), ...returned] };
+}
+
+/**
+ * Rows that a correction says are not there, and that are: somebody inserted them in a commit that came before this one, after
+ * this one had looked. A row that is not there cannot be locked.
+ */
+async function returnedRows(
+  { messages }: CapturedTransaction,
+  catalog: Catalog,
+  parents: Map<string, Row>,
+  of: Owners['of'],
+  reader: RowReader,
+): Promise<Owners['moves']> {
+  const returned: Owners['moves'] = [];
+  for (const { prefix, content } of messages) {
+    if (prefix !== appliedMessage && prefix !== correctedMessage) continue;
+    const { campus, corrections } = JSON.parse(content) as CorrectedMessage;
+    const missing = Map.groupBy(
+      corrections.filter(({ row }) => row === null),
+      ({ table }) => table,
+    );
+    for (const [name, group] of missing) {
+      const table = catalog.tables.get(name);
+      if (!table) continue;
+      for (const row of await reader.byKey(
+        table,
+        group.map(({ key }) => key),
+      )) {
+        await readAbove(table, row, parents, reader);
+        const owner = of(table, row);
+        const correction = { table: name, key: keyOf(row, table.keyColumns), row };
+        if (owner === null || owner === campus) returned.push({ campus, correction });
+      }
+    }
+  }
+  return returned;
 }
 
 async function readAbove(

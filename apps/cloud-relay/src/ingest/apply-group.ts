@@ -56,6 +56,8 @@ export async function applyGroup(
     }
   }
   if (!trusted) await refuseForeignParents(campus, commit.rows, images, commit.catalog.tables, changes);
+  // The feed writer looks again whether they are there, once the commit is in the order of all commits.
+  for (const { table, key } of images.absent()) outcome.correct(table, key);
   try {
     await images.flush(references);
   } catch (error) {

@@ -91,6 +91,13 @@ export class RowImages {
     return image && (image.current ?? image.stored);
   }
 
+  /** Rows that were not there and will not be: no lock keeps another session from inserting them meanwhile. */
+  absent(): { table: string; key: Row }[] {
+    return [...this.#images.values()]
+      .filter(({ stored, current }) => stored === null && current === null)
+      .map(({ table, key }) => ({ table: table.name, key }));
+  }
+
   set(table: string, key: Row, row: Row | null): void {
     this.#image(table, key).current = row;
   }
