@@ -23,6 +23,7 @@ import { type StandInElectric, startElectric } from './electric.ts';
 import { createDatabase } from './postgres.ts';
 import { sessionOf, trustBox } from './trust.ts';
 
+/** The role of the engine is the cluster's: tests that run side by side have to agree on its password. */
 const password = 'chain-test';
 
 export interface ChainOptions {

@@ -21,7 +21,7 @@ let catalog: Catalog;
 
 beforeAll(async () => {
   database = await createDatabase('resync');
-  await prepareSite({ adminUrl: database.url, site: 'mvan', syncMap, password: 'x' });
+  await prepareSite({ adminUrl: database.url, site: 'mvan', syncMap, password: 'chain-test' });
   pool = new Pool(sessionConfig(database.url, { applicationName: 'resync test' }));
   await pool.query("INSERT INTO sync.cursor (epoch, seq, seeded_until) VALUES ('cloud', 7, 7)");
   const client = await pool.connect();

@@ -31,7 +31,12 @@ beforeAll(async () => {
   client = new Client(sessionConfig(database.url, { applicationName: 'enrol command test' }));
   await client.connect();
   await client.query('CREATE TABLE pupil (id text PRIMARY KEY, campus text NOT NULL)');
-  await prepareSite({ adminUrl: database.url, site: 'cloud', syncMap: parseSyncMap(map), password: 'pw' });
+  await prepareSite({
+    adminUrl: database.url,
+    site: 'cloud',
+    syncMap: parseSyncMap(map),
+    password: 'chain-test',
+  });
 });
 afterEach(() => {
   process.exitCode = 0;
@@ -44,7 +49,7 @@ afterAll(async () => {
 
 /** As the engine's own role, which is the one that an administrator's relay has. */
 async function run(...args: string[]): Promise<string> {
-  const url = Object.assign(new URL(database.url), { username: syncRole, password: 'pw' });
+  const url = Object.assign(new URL(database.url), { username: syncRole, password: 'chain-test' });
   const out = vi.spyOn(console, 'log').mockImplementation(() => {});
   try {
     const program = new Command();

@@ -31,7 +31,7 @@ const syncMap = parseSyncMap({
   database: 'skooly',
   tables: { 'public.pupil': { scope: 'campus', policy: 'newest' } },
 });
-const password = 'enrol-test';
+const password = 'chain-test';
 const stop = new AbortController();
 const logged: Record<string, unknown>[] = [];
 const logger = pino({ level: 'warn' }, { write: (line: string) => void logged.push(JSON.parse(line)) });

@@ -19,7 +19,7 @@ beforeAll(async () => {
   database = await createDatabase('feed_retention');
   pool = new Pool(sessionConfig(database.url, { applicationName: 'retention test' }));
   await pool.query('CREATE TABLE pupil (id text PRIMARY KEY, campus text NOT NULL, name text)');
-  await prepareSite({ adminUrl: database.url, site: 'cloud', syncMap, password: 'retention-test' });
+  await prepareSite({ adminUrl: database.url, site: 'cloud', syncMap, password: 'chain-test' });
 });
 afterAll(async () => {
   await pool.end();

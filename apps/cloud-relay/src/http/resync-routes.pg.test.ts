@@ -34,7 +34,7 @@ beforeAll(async () => {
     `CREATE TABLE pupil (id text PRIMARY KEY, campus text NOT NULL, name text);
      INSERT INTO pupil SELECT 'p' || n, CASE WHEN n % 3 = 0 THEN 'other' ELSE 'mvan' END, 'name ' || n FROM generate_series(1, 30) n`,
   );
-  await prepareSite({ adminUrl: database.url, site: 'cloud', syncMap, password: 'x' });
+  await prepareSite({ adminUrl: database.url, site: 'cloud', syncMap, password: 'chain-test' });
   const client = await pool.connect();
   const catalog = await readCatalog(client, syncMap);
   client.release();

@@ -24,7 +24,7 @@ const syncMap = parseSyncMap({
   database: 'skooly',
   tables: { 'public.pupil': { scope: 'campus', policy: 'newest' } },
 });
-const password = 'relay-test';
+const password = 'chain-test';
 const stop = new AbortController();
 let database: TestDatabase;
 let cloud: Client;

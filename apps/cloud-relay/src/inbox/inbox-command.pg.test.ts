@@ -24,7 +24,12 @@ beforeAll(async () => {
   await client.connect();
   await client.query(`CREATE TABLE mark (id text PRIMARY KEY, campus text NOT NULL, value int);
                       INSERT INTO mark VALUES ('1', 'mvan', 14)`);
-  await prepareSite({ adminUrl: database.url, site: 'cloud', syncMap: parseSyncMap(map), password: 'pw' });
+  await prepareSite({
+    adminUrl: database.url,
+    site: 'cloud',
+    syncMap: parseSyncMap(map),
+    password: 'chain-test',
+  });
   await client.query(
     `INSERT INTO sync.conflict (id, campus, kind, table_name, row_key, before, campus_value, cloud_value, result, rule, status,
        campus_at, campus_epoch, campus_seq, created_at)

@@ -35,8 +35,8 @@ beforeEach(async () => {
   const admin = new Pool({ connectionString: database.url, max: 1 });
   await admin.query('CREATE TABLE pupil (id int PRIMARY KEY)');
   await admin.end();
-  await prepareSite({ adminUrl: database.url, site: 'cloud', syncMap, password: 'p' });
-  const url = Object.assign(new URL(database.url), { username: syncRole, password: 'p' });
+  await prepareSite({ adminUrl: database.url, site: 'cloud', syncMap, password: 'chain-test' });
+  const url = Object.assign(new URL(database.url), { username: syncRole, password: 'chain-test' });
   pool = new Pool(sessionConfig(url.href, { applicationName: 'publish test' }));
 });
 
