@@ -33,7 +33,7 @@ beforeAll(async () => {
   await pool.query(
     `CREATE TABLE mark (id text PRIMARY KEY, campus text NOT NULL, value numeric(4,2) CHECK (value <= 20), entered_by text)`,
   );
-  await prepareSite({ adminUrl: database.url, site: 'mvan', syncMap, password: 'x' });
+  await prepareSite({ adminUrl: database.url, site: 'mvan', syncMap, password: 'chain-test' });
   const client = await pool.connect();
   const catalog = { current: await readCatalog(client, syncMap) };
   client.release();

@@ -22,7 +22,7 @@ const syncMap = parseSyncMap({
   database: 'skooly',
   tables: { 'public.pupil': { scope: 'campus', policy: 'newest' } },
 });
-const password = 'full-disk-test';
+const password = 'chain-test';
 let database: TestDatabase;
 let campus: Client;
 let dir: string;

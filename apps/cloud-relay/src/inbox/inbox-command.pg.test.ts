@@ -49,7 +49,7 @@ afterAll(async () => {
 async function run(...args: string[]): Promise<string> {
   const url = new URL(database.url);
   url.username = syncRole;
-  url.password = 'pw';
+  url.password = 'chain-test';
   let out = '';
   const write = (text: string) => {
     out += text;

@@ -40,7 +40,7 @@ beforeAll(async () => {
     CREATE TABLE small (id smallserial PRIMARY KEY, campus text NOT NULL);
     CREATE TABLE level (id serial PRIMARY KEY);
     CREATE TABLE elsewhere (id serial PRIMARY KEY);`);
-  const password = 'sequence-test';
+  const password = 'chain-test';
   await prepareSite({ adminUrl: database.url, site: 'cloud', syncMap, password });
   const url = Object.assign(new URL(database.url), { username: syncRole, password });
   pool = new Pool(sessionConfig(url.href, { applicationName: 'sequence test' }));

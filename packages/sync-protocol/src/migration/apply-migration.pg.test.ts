@@ -35,7 +35,7 @@ afterEach(async () => {
   await database.drop();
 });
 
-const prepare = () => prepareSite({ adminUrl: database.url, site: 'mvan', syncMap, password: 'p' });
+const prepare = () => prepareSite({ adminUrl: database.url, site: 'mvan', syncMap, password: 'chain-test' });
 const migration = (number: number, sql: string, map: string | null = null) => ({
   number,
   name: `00${number}-step.sql`,
@@ -140,7 +140,7 @@ describe('a migration', () => {
     await prepare();
     const url = new URL(database.url);
     url.username = 'skooly_sync';
-    url.password = 'p';
+    url.password = 'chain-test';
     const attempt = applyMigration(url.href, migration(1, 'ALTER TABLE pupil ADD COLUMN a int'), syncMap);
     await expect(attempt).rejects.toMatchObject({ code: 'MIGRATION_FORBIDDEN' });
   });

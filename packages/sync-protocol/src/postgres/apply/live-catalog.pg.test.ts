@@ -22,7 +22,7 @@ beforeEach(async () => {
   admin = new Client({ connectionString: database.url });
   await admin.connect();
   await admin.query('CREATE TABLE pupil (id int PRIMARY KEY, name text, phone text)');
-  await prepareSite({ adminUrl: database.url, site: 'cloud', syncMap, password: 'p' });
+  await prepareSite({ adminUrl: database.url, site: 'cloud', syncMap, password: 'chain-test' });
   pool = new Pool(sessionConfig(database.url, { applicationName: 'catalog test' }));
 });
 

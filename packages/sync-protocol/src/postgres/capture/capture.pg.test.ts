@@ -23,7 +23,7 @@ beforeAll(async () => {
   client = new Client(database.url);
   await client.connect();
   await client.query('CREATE TABLE t (id int PRIMARY KEY)');
-  await prepareSite({ adminUrl: database.url, site: 'cloud', syncMap, password: 'capture-test' });
+  await prepareSite({ adminUrl: database.url, site: 'cloud', syncMap, password: 'chain-test' });
 });
 
 afterAll(async () => {
