@@ -5,7 +5,13 @@ import { fuzzRoutes, relayRoutes } from './routes.ts';
 test('every route is known to the fuzzer by the server itself', async () => {
   const paths = (await relayRoutes()).map(({ path }) => path);
   expect(paths).toEqual(
-    expect.arrayContaining(['/healthz', '/v1/push', '/v1/shape', '/v1/restore/entries', '/v1/session']),
+    expect.arrayContaining([
+      '/healthz',
+      '/v1/push',
+      '/v1/shape',
+      '/v1/restore/entries',
+      '/v1/session/challenge',
+    ]),
   );
 });
 
