@@ -47,6 +47,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     const result = await runRound({ lab, people: people.all, seed, number, lastsMs });
     done.push(result);
     say(roundLine(result));
+    for (const line of result.known) say(`  known: ${line}`);
     if (result.problems.length === 0) continue;
     for (const line of failureLines(options, result)) say(line);
     return { seed, ok: false, rounds: done };

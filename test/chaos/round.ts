@@ -28,6 +28,8 @@ export interface RoundResult {
   readonly seconds: number;
   /** What does not hold; empty when all is well. */
   readonly problems: readonly string[];
+  /** Losses of kinds that do not fail a round (`check.ts`). */
+  readonly known: readonly string[];
   /** When each fault began, for holding it against the logs. */
   readonly story: readonly string[];
   /** What people did, when something does not hold. */
@@ -57,7 +59,7 @@ export async function runRound({ lab, people, seed, number, lastsMs }: Round): P
   const found = await checkRound(lab, { ledgers, groups, paymentsBefore });
   watching.abort();
   await Promise.all(watches);
-  const all = [...new Set([...found, ...problems])];
+  const all = [...new Set([...found.problems, ...problems])];
   const count = (of: 'acknowledged' | 'uncertain') =>
     writers.reduce((sum, { counts }) => sum + counts[of], 0) +
     ledgers.reduce(
@@ -71,6 +73,7 @@ export async function runRound({ lab, people, seed, number, lastsMs }: Round): P
     uncertain: count('uncertain'),
     seconds: Math.round((performance.now() - startedAt) / 100) / 10,
     problems: all,
+    known: found.known,
     story,
     ledgers: all.length === 0 ? [] : ledgers,
   };
@@ -104,9 +107,11 @@ export function roundLine({
   uncertain,
   seconds,
   problems,
+  known,
 }: RoundResult): string {
   const what = `${faults.length} faults, ${acknowledged} acknowledged, ${uncertain} uncertain, ${seconds} s`;
-  return `round ${number}: ${what}${problems.length === 0 ? '' : ` – ${problems.length} PROBLEMS`}`;
+  const told = known.length === 0 ? '' : `, ${known.length} known losses`;
+  return `round ${number}: ${what}${told}${problems.length === 0 ? '' : ` – ${problems.length} PROBLEMS`}`;
 }
 
 export function roundReport(result: RoundResult): string[] {
