@@ -38,10 +38,13 @@ export function changesByCampus(
   if (from != null)
     moved.push({
       campus: from,
-      change: { table: name, key, op: 'delete', before: change.wholeBefore, after: null },
+      change: { table: name, key, op: 'delete', before: change.wholeBefore, after: null, moved: true },
     });
   if (to != null)
-    moved.push({ campus: to, change: { ...plain, op: 'insert', before: null, after: change.whole } });
+    moved.push({
+      campus: to,
+      change: { ...plain, op: 'insert', before: null, after: change.whole, moved: true },
+    });
   return moved;
 }
 

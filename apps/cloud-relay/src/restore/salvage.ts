@@ -7,7 +7,7 @@
  * the seal that it was sent with. The campus is no author here: what it gives back comes down to it again like any commit, so
  * that it ends where the cloud ends.
  */
-import { type Change, type CorrectedMessage, correctedMessage } from '@skooly-edge/sync-protocol';
+import { type Change, type CorrectedMessage, correctedMessage, type Row } from '@skooly-edge/sync-protocol';
 import { RelayError } from '../errors.ts';
 import { applyAll } from '../ingest/apply-all.ts';
 import type { CloudCommit, CloudStore } from '../ingest/cloud-store.ts';
@@ -94,16 +94,38 @@ async function apply(
   const outcome = new Outcome({ campus, epoch: entry.epoch, commit, now, trusted: true });
   // Another campus's word for it may have ended in a conflict: this one is told how the rows stand.
   for (const { table, key } of changes.filter((_, index) => known[index])) outcome.correct(table, key);
-  const fresh = changes.filter((_, index) => !known[index]);
+  const left = (change: Change) => change.moved === true && change.op === 'delete';
+  // The campus that it went to gives it back; if none does, it is still here.
+  for (const { table, key } of changes.filter(left)) outcome.correct(table, key);
+  const given = changes.filter((change, index) => !known[index] && !left(change));
+  const fresh = await arrivals(commit, given);
   if (fresh.length > 0) {
     const { seq, committedAt } = entry;
     const time = { at: committedAt, earliest: committedAt, latest: committedAt };
     const transaction: DatedTransaction = { seq, committedAt, time, changes: fresh };
     await commit.date(committedAt);
     await applyAll(outcome, [transaction], waiting);
-    await commit.salvage.remember(entry.epoch, entry.lsn, fresh);
+    await commit.salvage.remember(entry.epoch, entry.lsn, given);
   }
   const corrections = await outcome.write();
   if (corrections.length > 0)
     await commit.emit(correctedMessage, { campus, corrections } satisfies CorrectedMessage);
+}
+
+/** A row that came from another campus is here already, under that one: coming is a change of it. */
+async function arrivals(commit: CloudCommit, changes: readonly Change[]): Promise<Change[]> {
+  const result: Change[] = [];
+  for (const change of changes) {
+    const table = change.moved ? commit.catalog.tables.get(change.table) : undefined;
+    const [row] = table ? await commit.rows.lock(table, [change.key]) : [];
+    const { table: name, key, op, after } = change;
+    if (!row || op !== 'insert' || !after) {
+      result.push(change);
+      continue;
+    }
+    const columns = Object.keys(after).filter((column) => after[column] !== row[column]);
+    const of = (values: Row) => Object.fromEntries(columns.map((column) => [column, values[column] ?? null]));
+    result.push({ table: name, key, op: 'update', before: of(row), after: of(after) });
+  }
+  return result;
 }

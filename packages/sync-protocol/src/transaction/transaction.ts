@@ -23,6 +23,8 @@ export interface Change {
   op: Operation;
   before: Row | null;
   after: Row | null;
+  /** In a feed: the row was not deleted or inserted, it went to another campus or came from one. */
+  moved?: boolean;
   /** Who wrote the row, as far as the sync map names a column that tells (`by`). */
   by?: Value;
 }
