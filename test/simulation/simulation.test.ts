@@ -29,7 +29,6 @@ const common = [
   'mid-transaction-corrections',
   'no-corrections',
   'duplicates-unrecognised',
-  'compare-values',
 ];
 
 /** The first seed that catches the bug; null when none of so many does. */
