@@ -10,7 +10,7 @@ const DROP_PAUSE_MS = 50;
 export interface TestDatabase {
   /** Superuser URL. */
   readonly url: string;
-  /** Ends every connection to the database and drops its slots first. */
+  /** Ends every connection to the database and drops its slots first, and its replication origins with it. */
   drop(): Promise<void>;
   /**
    * Keeps the database as it is at this moment; every connection to it ends.
@@ -33,6 +33,7 @@ export async function createDatabase(prefix: string): Promise<TestDatabase> {
     drop: () =>
       withClient(adminUrl, async (client) => {
         for (const database of [name, ...copies]) await dropDatabase(client, database);
+        await dropOrigins(client, name);
       }),
     async snapshot() {
       const copy = `${name}_at_${copies.length}`;
@@ -80,6 +81,14 @@ async function dropDatabase(client: pg.Client, name: string): Promise<void> {
     await sleep(DROP_PAUSE_MS);
   }
   await client.query(`drop database if exists "${name}" with (force)`);
+}
+
+/** Origins belong to the whole cluster, which has room for `max_replication_slots` of them at a time. */
+async function dropOrigins(client: pg.Client, database: string): Promise<void> {
+  await client.query(
+    'select pg_replication_origin_drop(roname) from pg_replication_origin where starts_with(roname, $1)',
+    [`edge_${database}_`],
+  );
 }
 
 /** A slot that was taken again (55006) or dropped (42704) since it was listed is looked at in the next round. */
