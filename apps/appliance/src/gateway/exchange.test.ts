@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { ask, keyed, noteInto, post, slowSite } from './asking.fixture.ts';
@@ -31,6 +32,30 @@ describe('when the cable goes', () => {
     world.to('LOCAL');
     expect(await got).toMatchObject({ status: 200, site: 'box' });
     expect(bodies).toEqual(['k-1 7500']);
+  });
+
+  test('a keyed write that the box refuses has an unknown outcome, since the cloud may have done it', async () => {
+    const breaking = (request: IncomingMessage) =>
+      void request.resume().on('end', () => request.socket.destroy());
+    for (const [status, expected] of [
+      [404, 504],
+      [409, 504],
+      [401, 401],
+      [201, 201],
+    ]) {
+      await using world = await startWorld({
+        cloud: breaking,
+        box: (_, response) => void response.writeHead(status as number).end('{}'),
+      });
+      expect(await ask(world, '/reversal', post('1', keyed))).toMatchObject({
+        status: expected,
+        site: 'box',
+      });
+      expect(world.gateway.snapshot().outcomeUnknown).toBe(expected === 504 ? 1 : 0);
+      await world.kill('cloud');
+      world.to('LOCAL');
+      expect(await ask(world, '/reversal', post('2', keyed))).toMatchObject({ status });
+    }
   });
 
   test('a write without a key that got no answer has an unknown outcome, and is not done by the box', async () => {

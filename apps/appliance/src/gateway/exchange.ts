@@ -41,6 +41,14 @@ export function isRead(method: string | undefined): boolean {
   return readMethods.has(method ?? 'GET');
 }
 
+/**
+ * "No" to the write itself: true of the box, and perhaps not of the cloud, which may have done it. A request to log in again or
+ * to come later says nothing of the write.
+ */
+function isRefusal(status: number): boolean {
+  return status >= 400 && status < 500 && status !== 401 && status !== 429;
+}
+
 export class Exchange implements AttemptListener {
   readonly #room: ExchangeRoom;
   readonly #request: IncomingMessage;
@@ -53,6 +61,8 @@ export class Exchange implements AttemptListener {
   /** A site may have done it. */
   #sent = false;
   #boxTried = false;
+  /** The box has it although the cloud may have done it. */
+  #repeated = false;
   #answered = false;
   #patienceSpent = false;
   /** The link fell while the cloud had it, and it waits there for its end: no later change of the link concerns it. */
@@ -112,6 +122,10 @@ export class Exchange implements AttemptListener {
       this.#live.delete('box');
       return false;
     }
+    if (attempt.site === 'box' && this.#repeated && isRefusal(status)) {
+      this.#answer('OUTCOME_UNKNOWN');
+      return false;
+    }
     if (attempt.site === 'cloud' && answeredByProxy.has(status)) this.#accuse(`the cloud answered ${status}`);
     if (!this.#response.destroyed) {
       this.#response.writeHead(status, headersToUser(rawHeaders, attempt.site, this.#room.link.state));
@@ -157,8 +171,11 @@ export class Exchange implements AttemptListener {
       this.#answer(this.#sent ? 'OUTCOME_UNKNOWN' : 'DISK_FULL');
       return;
     }
-    if (site === 'box' && this.#sent) this.#room.count('repeatedAtBox');
-    if (site === 'box') this.#boxTried = true;
+    if (site === 'box') {
+      this.#boxTried = true;
+      this.#repeated = this.#sent && !this.#read;
+      if (this.#sent) this.#room.count('repeatedAtBox');
+    }
     const { pool, host } = this.#room.upstream(site);
     const attempt = new Attempt(site, this.#response, this);
     const leaveFence = site === 'box' && !this.#read ? this.#room.fence.enter() : () => undefined;
