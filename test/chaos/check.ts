@@ -1,7 +1,8 @@
 /** What must hold when a round is over and both sides are at rest. */
 import pg from 'pg';
-import { type DayLedger, type LedgerReport, verifyLedger } from '../lab/day/day.ts';
+import { type DayLedger, verifyLedger } from '../lab/day/day.ts';
 import type { Lab } from '../lab/lab.ts';
+import { isChangedBack } from './changed-back.ts';
 import type { Group } from './workload/groups.ts';
 
 const restSeconds = 90;
@@ -17,7 +18,7 @@ export interface Written {
 export interface Findings {
   /** Sentences about what does not hold. */
   readonly problems: string[];
-  /** What does not hold either, in ways that are known and not mended: it does not fail a round, and is always told. */
+  /** Acknowledged values that the cloud had changed back to: their loss is what the protocol says, and is always told. */
   readonly known: string[];
 }
 
@@ -39,7 +40,7 @@ export async function checkRound(lab: Lab, written: Written): Promise<Findings> 
     problems.push(...(await checkGroups(addresses.cloud.postgres, groups, 'the cloud')));
     problems.push(...(await checkGroups(addresses.campus.postgres, groups, campus)));
   }
-  await checkMoney(lab, written, { problems, known });
+  await checkMoney(lab, written, problems);
   problems.push(...(await checkConflicts(lab)));
   return { problems, known };
 }
@@ -68,17 +69,8 @@ async function checkLedger(lab: Lab, ledger: DayLedger, { problems, known }: Fin
   });
   for (const one of report.firstDifferences) {
     const line = `acknowledged at ${ledger.campus}: ${JSON.stringify(one)}`;
-    (mayBeOverruled(one) ? known : problems).push(line);
+    (isChangedBack(lab.stateDirOf(ledger.campus), one) ? known : problems).push(line);
   }
-}
-
-/**
- * The merge compares values: what the cloud changed and changed back, or inserted and deleted again, counts as untouched there. An
- * older write of the campus then goes through, and no conflict tells of the later one that was acknowledged. A status has four values
- * and its row comes and goes, so this is met here. Other losses of a status look the same: each of these wants a look.
- */
-function mayBeOverruled({ why, table }: LedgerReport['firstDifferences'][number]): boolean {
-  return why === 'not what was acknowledged' && table === 'public.attendance';
 }
 
 async function checkGroups(url: string, groups: readonly Group[], site: string): Promise<string[]> {
@@ -100,25 +92,15 @@ async function checkGroups(url: string, groups: readonly Group[], site: string):
 }
 
 /**
- * Every payment that came is one that somebody sent, and was not told that it is refused. A reversal may be refused and come: the
- * gateway sends a request again to the box when the cloud does not answer, and the box may not know yet what is reversed.
+ * Every payment that came is one that somebody sent. One that was refused when it was sent again may have been done the first time:
+ * the ledger has it as uncertain.
  */
-async function checkMoney(
-  lab: Lab,
-  { ledgers, paymentsBefore }: Written,
-  { problems, known }: Findings,
-): Promise<void> {
+async function checkMoney(lab: Lab, { ledgers, paymentsBefore }: Written, problems: string[]): Promise<void> {
   const writes = ledgers.flatMap((ledger) => ledger.writes.filter(({ kind }) => kind === 'payment'));
   const sent = new Set(writes.map(({ rowKey }) => rowKey.id));
-  const refused = new Set(ledgers.flatMap(({ refusals }) => refusals.map(({ request }) => request)));
   const came = (await readPayments(lab)).filter(({ id }) => !paymentsBefore.has(id));
-  for (const payment of came.filter(({ id }) => !sent.has(id))) {
-    const toldRefused = refused.has(`POST /api/payments/${payment.reverses}/reversal`);
-    const what = toldRefused
-      ? 'a reversal that somebody was told is refused'
-      : 'a payment that nobody was told of';
-    (toldRefused ? known : problems).push(`${what}: ${JSON.stringify(payment)}`);
-  }
+  for (const payment of came.filter(({ id }) => !sent.has(id)))
+    problems.push(`a payment that nobody was told of: ${JSON.stringify(payment)}`);
 }
 
 async function checkConflicts(lab: Lab): Promise<string[]> {

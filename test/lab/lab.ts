@@ -157,6 +157,11 @@ export class Lab {
     await this.#process(name, options.campus).stop();
   }
 
+  /** Where a campus's appliance keeps its log and its key. */
+  stateDirOf(campus: string): string {
+    return this.#worldOf(campus).layout.edgeState;
+  }
+
   async status(): Promise<LabStatus> {
     const campuses = await Promise.all(this.#opened.campuses.map((its) => this.#campusStatus(its)));
     const { state, cable, sync } = campuses[0] as CampusStatus;
