@@ -14,6 +14,7 @@ export {
   withoutErrors,
 } from './decision/inbox/inbox-commands.ts';
 export * from './decision/inbox/postgres-inbox.ts';
+export { systemTerminal, userName } from './decision/inbox/terminal.ts';
 export { languageOf } from './decision/inbox/words.ts';
 export { undoDays } from './decision/plan-undo.ts';
 export * from './digest/campus-rows.ts';

@@ -8,6 +8,7 @@ import { addAdoptCommand } from '../adopt/adopt-command.ts';
 import { addEnrolCommand } from '../enrol/enrol-command.ts';
 import { addInboxCommand } from '../inbox/inbox-command.ts';
 import { addResyncCommand } from '../resync/resync-command.ts';
+import { pauseUntilInterrupt } from './pause.ts';
 import { exitCodeHelp, statusCommand, type Terminal } from './status-command.ts';
 
 export interface PrepareOptions {
@@ -97,22 +98,8 @@ function systemTerminal(): Terminal {
     complain: (text) => stderr.write(text),
     colour: stdout.isTTY && stdout.getColorDepth() > 1,
     nowMs: () => Date.now(),
-    pause: (ms) => pauseUntilInterrupt(ms),
+    pause: pauseUntilInterrupt,
   };
-}
-
-function pauseUntilInterrupt(ms: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const stop = () => {
-      clearTimeout(timer);
-      resolve(false);
-    };
-    const timer = setTimeout(() => {
-      process.off('SIGINT', stop);
-      resolve(true);
-    }, ms);
-    process.once('SIGINT', stop);
-  });
 }
 
 function campusId(text: string): string {

@@ -1,8 +1,12 @@
 /** `skooly-edge conflicts`, `conflict`, `decide`, `undo`: thin clients of the admin API. */
 
-import { userInfo } from 'node:os';
-import { createInterface } from 'node:readline/promises';
-import { addInboxCommands, type InboxTerminal, inboxExitCodes } from '@skooly-edge/sync-protocol';
+import {
+  addInboxCommands,
+  type InboxTerminal,
+  inboxExitCodes,
+  systemTerminal,
+  userName,
+} from '@skooly-edge/sync-protocol';
 import type { Command } from 'commander';
 import { InboxUnreachableError, remoteInbox } from './remote-inbox.ts';
 
@@ -31,31 +35,4 @@ export function addInboxCommand(program: Command, { adminUrl, locale, terminal }
       }
     },
   });
-}
-
-/** A user without an entry in the system's list has no name. */
-function userName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    return 'operator';
-  }
-}
-
-function systemTerminal(): InboxTerminal {
-  const { stdin, stdout, stderr } = process;
-  return {
-    write: (text) => stdout.write(text),
-    complain: (text) => stderr.write(text),
-    ask: stdin.isTTY ? askPerson : null,
-  };
-}
-
-async function askPerson(question: string): Promise<string> {
-  const line = createInterface({ input: process.stdin, output: process.stdout });
-  try {
-    return await line.question(question);
-  } finally {
-    line.close();
-  }
 }

@@ -2,8 +2,9 @@
  * `skooly-edge resync`: a plan, a run that is watched, or its end. A thin client of the admin API. A person is asked before
  * anything is changed, and twice before one side overwrites the other; a script says --yes, and twice too.
  */
-import { createInterface } from 'node:readline/promises';
+import { type InboxTerminal, systemTerminal } from '@skooly-edge/sync-protocol';
 import { type Command, InvalidArgumentError } from 'commander';
+import { pauseUntilInterrupt } from '../cli/pause.ts';
 import type { ResyncMode } from './difference.ts';
 import type { Plan, ResyncReport } from './report.ts';
 import { planScreen, reportLine } from './resync-screen.ts';
@@ -21,11 +22,7 @@ export interface ResyncCommandOptions {
   admin: string;
 }
 
-export interface ResyncTerminal {
-  write(text: string): void;
-  complain(text: string): void;
-  /** Null: there is nobody to ask. */
-  ask: ((question: string) => Promise<string>) | null;
+export interface ResyncTerminal extends InboxTerminal {
   /** False: the person has had enough. */
   pause(ms: number): Promise<boolean>;
 }
@@ -58,7 +55,10 @@ export function addResyncCommand(program: Command, adminUrl: string, terminal?: 
     .option('--admin <url>', 'address of the admin API', adminUrl)
     .addHelpText('after', help)
     .action(async (options: ResyncCommandOptions) => {
-      process.exitCode = await resyncCommand(options, terminal ?? systemTerminal());
+      process.exitCode = await resyncCommand(
+        options,
+        terminal ?? { ...systemTerminal(), pause: pauseUntilInterrupt },
+      );
     });
 }
 
@@ -222,37 +222,4 @@ function kilobytes(text: string): number {
   const number = Number(text);
   if (Number.isInteger(number) && number >= 1) return number;
   throw new InvalidArgumentError('give a whole number of kilobytes a second from 1 on.');
-}
-
-function systemTerminal(): ResyncTerminal {
-  const { stdin, stdout, stderr } = process;
-  return {
-    write: (text) => stdout.write(text),
-    complain: (text) => stderr.write(text),
-    ask: stdin.isTTY ? askPerson : null,
-    pause: pauseUntilInterrupt,
-  };
-}
-
-async function askPerson(question: string): Promise<string> {
-  const line = createInterface({ input: process.stdin, output: process.stdout });
-  try {
-    return await line.question(question);
-  } finally {
-    line.close();
-  }
-}
-
-function pauseUntilInterrupt(ms: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const stop = () => {
-      clearTimeout(timer);
-      resolve(false);
-    };
-    const timer = setTimeout(() => {
-      process.off('SIGINT', stop);
-      resolve(true);
-    }, ms);
-    process.once('SIGINT', stop);
-  });
 }

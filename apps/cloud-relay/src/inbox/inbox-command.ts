@@ -1,6 +1,4 @@
 /** `skooly-relay conflicts`, `conflict`, `decide`, `undo`: the cloud's inbox, over its database. */
-import { userInfo } from 'node:os';
-import { createInterface } from 'node:readline/promises';
 import {
   addInboxCommands,
   type Inbox,
@@ -8,6 +6,8 @@ import {
   postgresInbox,
   readSyncMap,
   sessionConfig,
+  systemTerminal,
+  userName,
   WatchedCatalog,
 } from '@skooly-edge/sync-protocol';
 import type { Command } from 'commander';
@@ -44,32 +44,5 @@ async function withInbox(env: RelayEnv, work: (inbox: Inbox) => Promise<number>)
     return await work(postgresInbox({ pool, catalog, now: () => new Date() }));
   } finally {
     await pool.end();
-  }
-}
-
-/** A user without an entry in the system's list has no name. */
-function userName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    return 'operator';
-  }
-}
-
-function systemTerminal(): InboxTerminal {
-  const { stdin, stdout, stderr } = process;
-  return {
-    write: (text) => stdout.write(text),
-    complain: (text) => stderr.write(text),
-    ask: stdin.isTTY ? askPerson : null,
-  };
-}
-
-async function askPerson(question: string): Promise<string> {
-  const line = createInterface({ input: process.stdin, output: process.stdout });
-  try {
-    return await line.question(question);
-  } finally {
-    line.close();
   }
 }
