@@ -3,7 +3,7 @@
  * campus goes through without a conflict. The box's own log tells whether that is what became of a value that was acknowledged.
  */
 import { join } from 'node:path';
-import { rowId, type Transaction } from '@skooly-edge/sync-protocol';
+import type { Transaction } from '@skooly-edge/sync-protocol';
 import Database from 'better-sqlite3';
 
 export interface Overruled {
@@ -22,10 +22,8 @@ export function isChangedBack(stateDir: string, { table, id, column, expected, c
   const log = new Database(join(stateDir, 'sync-log.sqlite'), { readonly: true });
   try {
     const bodies = log
-      .prepare<[string], { body: string }>(
-        'SELECT body FROM txn WHERE seq IN (SELECT seq FROM touch WHERE row_id = ?)',
-      )
-      .all(rowId(table, { id }));
+      .prepare<[string], { body: string }>('SELECT body FROM txn WHERE instr(body, ?) > 0')
+      .all(id);
     return bodies.some(({ body }) =>
       (JSON.parse(body) as Transaction).changes.some(
         (change) =>
