@@ -6,6 +6,7 @@
  * before it. The newest good base and the last one that a drill restored stay too; the WAL of the latter only as far as it
  * takes to make that base consistent.
  */
+import type { AboutBase, AboutWal } from '../format/object.ts';
 import { lsnToNumber } from './lsn.ts';
 import type { RetentionPolicy } from './policy.ts';
 import type { Dated } from './retention.ts';
@@ -25,8 +26,6 @@ export interface WalNeed {
   readonly stop: bigint | null;
 }
 
-type BaseAbout = { systemIdentifier: string; timeline: number; startLsn: string; stopLsn: string };
-type WalAbout = { systemIdentifier: string; timeline: number; startLsn: string };
 type Keep = (name: string, reason: string) => void;
 
 export interface StayingBase {
@@ -52,17 +51,22 @@ export function basesThatStay(
   const before = bases.filter((base) => base.at < edge);
   for (const line of liveLines(bases, wal, edge)) {
     const reaching = before.filter((base) => reaches(base, line));
-    const anchor = reaching.findLast((base) => base.inEveryRegion) ?? reaching[0];
-    stay(anchor, `the moments since ${new Date(edge).toISOString()} begin with it`, true);
+    const anchor = reaching.findLast((base) => base.inEveryRegion);
+    const reason = `the moments since ${new Date(edge).toISOString()} begin with it`;
+    for (const base of anchor ? [anchor] : reaching) stay(base, reason, true);
   }
   stay(bases.findLast((base) => base.inEveryRegion) ?? bases.at(-1), 'newest good base', true);
-  stay(bases.findLast(({ object }) => proven.has(object.name)), 'last base that a drill restored', false);
+  stay(
+    bases.findLast(({ object }) => proven.has(object.name)),
+    'last base that a drill restored',
+    false,
+  );
   return [...staying.values()];
 }
 
 export function walNeeds(staying: readonly StayingBase[]): WalNeed[] {
   return staying.map(({ base: { object }, follows }) => {
-    const about = object.about as BaseAbout;
+    const about = object.about as AboutBase;
     const { systemIdentifier, timeline } = about;
     const stop = follows ? null : lsnToNumber(about.stopLsn);
     return { name: object.name, systemIdentifier, timeline, start: lsnToNumber(about.startLsn), stop };
@@ -81,7 +85,7 @@ function liveLines(bases: readonly Dated[], wal: readonly Dated[], edge: number)
   const lines = new Map<string, Line>();
   const live = new Set<string>();
   for (const { object, at } of [...bases, ...wal]) {
-    const { systemIdentifier, timeline, startLsn } = object.about as WalAbout;
+    const { systemIdentifier, timeline, startLsn } = object.about as AboutBase | AboutWal;
     const id = `${systemIdentifier}/${timeline}`;
     if (at >= edge) live.add(id);
     const start = lsnToNumber(startLsn);
@@ -94,7 +98,7 @@ function liveLines(bases: readonly Dated[], wal: readonly Dated[], edge: number)
 
 /** A base of an earlier timeline reaches a later one when it ended before that one began. */
 function reaches({ object }: Dated, line: Line): boolean {
-  const about = object.about as BaseAbout;
+  const about = object.about as AboutBase;
   if (about.systemIdentifier !== line.systemIdentifier) return false;
   if (about.timeline === line.timeline) return true;
   return about.timeline < line.timeline && lsnToNumber(about.stopLsn) <= line.first;

@@ -11,7 +11,8 @@ interface Day {
 
 export function calendar(plan: RetentionPlan, policy: RetentionPolicy): string {
   const days = new Map<string, Day>();
-  for (const decision of plan.decisions) enter(days, dayOf(Date.parse(decision.object.sealedAt), policy), decision);
+  for (const decision of plan.decisions)
+    enter(days, dayOf(Date.parse(decision.object.sealedAt), policy), decision);
   const lines = [...days].sort(([a], [b]) => (a < b ? 1 : -1)).map(([day, facts]) => line(day, facts));
   const going = plan.decisions.filter(({ keep }) => !keep);
   const bytes = going.reduce((sum, { object }) => sum + object.bytes, 0);

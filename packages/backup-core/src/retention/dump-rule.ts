@@ -16,16 +16,22 @@ type Keep = (name: string, reason: string) => void;
  */
 export function dumpReasons(dumps: readonly Dated[], context: Context, keep: Keep): void {
   const { policy, proven, edge, nowMs } = context;
-  const oldest = yearsBefore(nowMs, policy.archiveYears);
+  const oldest = monthOf(yearsBefore(nowMs, policy.archiveYears), policy);
   const archives = new Map<string, Dated>();
   for (const dump of dumps) {
     if (dump.at >= edge) keep(dump.object.name, `within ${policy.days} rolling days`);
-    if (dump.at < oldest) continue;
     const month = monthOf(dump.at, policy);
+    if (month < oldest) continue;
     const chosen = archives.get(month);
     if (!chosen || (!chosen.inEveryRegion && dump.inEveryRegion)) archives.set(month, dump);
   }
   for (const [month, { object }] of archives) keep(object.name, `archive of ${month}`);
+  for (const dump of dumps) {
+    const month = monthOf(dump.at, policy);
+    const archive = archives.get(month);
+    if (archive && archive !== dump && !archive.inEveryRegion)
+      keep(dump.object.name, `no dump of ${month} is in every region`);
+  }
   const newest = dumps.findLast((dump) => dump.inEveryRegion) ?? dumps.at(-1);
   if (newest) keep(newest.object.name, 'newest good dump');
   const lastProven = dumps.findLast((dump) => proven.has(dump.object.name));

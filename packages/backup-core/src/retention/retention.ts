@@ -9,7 +9,7 @@
  * It removes nothing itself, and promises nothing about what is not in `objects`: a stray file in a bucket is no concern
  * of retention.
  */
-import type { SealedObject } from '../format/object.ts';
+import type { AboutWal, SealedObject } from '../format/object.ts';
 import { basesThatStay, type WalNeed, walNeeds } from './base-rule.ts';
 import { type ClockEvidence, clockDoubt } from './clock-doubt.ts';
 import { dumpReasons } from './dump-rule.ts';
@@ -58,7 +58,11 @@ export function planRetention(input: RetentionInput): RetentionPlan {
   const { policy, regions } = input;
   const now = input.now.getTime();
   const dated = input.objects
-    .map((object) => ({ object, at: Date.parse(object.sealedAt), inEveryRegion: heldBy(regions, object.name) }))
+    .map((object) => ({
+      object,
+      at: Date.parse(object.sealedAt),
+      inEveryRegion: heldBy(regions, object.name),
+    }))
     .sort((a, b) => a.at - b.at);
   const edge = edgeOf(dated, now, policy);
   const halted = haltReason(input, dated);
@@ -111,19 +115,19 @@ function reasonsToKeep(dated: readonly Dated[], context: Context): Map<string, s
 
 function walReasons(one: Dated, needs: readonly WalNeed[], { edge, policy }: Context): string[] {
   const reasons = one.at >= edge ? [`within ${policy.days} rolling days`] : [];
-  const about = one.object.about as WalAbout;
+  const about = one.object.about as AboutWal;
   const end = lsnToNumber(about.endLsn);
   const start = lsnToNumber(about.startLsn);
   const need = needs.find(
     (base) =>
       base.systemIdentifier === about.systemIdentifier &&
       end > base.start &&
-      (base.stop === null ? about.timeline >= base.timeline : about.timeline === base.timeline && start <= base.stop),
+      (base.stop === null
+        ? about.timeline >= base.timeline
+        : about.timeline === base.timeline && start <= base.stop),
   );
   return need ? [...reasons, `needed by base ${need.name}`] : reasons;
 }
-
-type WalAbout = { systemIdentifier: string; timeline: number; startLsn: string; endLsn: string };
 
 /**
  * The rolling days end `days` ago, or at the oldest of as many days that have a dump, whichever is earlier: a clock that
