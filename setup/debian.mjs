@@ -15,6 +15,7 @@ export function debianNeeds(forTests) {
   const names = [];
   if (!hasPostgres()) names.push('postgresql');
   if (forTests && !CHROMIUM_NAMES.some(onPath)) names.push('chromium');
+  if (forTests && !onPath('faketime')) names.push('faketime');
   if (names.length === 0) return [];
   const rights = requireRights(names);
   return [

@@ -157,6 +157,26 @@ export class Lab {
     await this.#process(name, options.campus).stop();
   }
 
+  /**
+   * A campus's box dies with its disk, and another one is set up in its place: an empty database, a key of its own, enrolled, filled
+   * from the cloud. @returns the state folder of the dead one, as its last backup would hold it
+   */
+  async replaceBox(name = this.world.campus): Promise<string> {
+    const its = this.#worldOf(name);
+    const apps: readonly ProcessName[] = its.other === null ? ['campus-skooly', 'appliance'] : ['appliance'];
+    for (const process of [...apps, 'campus-postgres'] as const)
+      await this.kill(process, 'SIGKILL', { hold: true, campus: name });
+    const saved = campus.loseBox(its);
+    await this.#startOn(its, 'campus-postgres');
+    await campus.makeCampusDatabase(its, this.#runOn(its));
+    await campus.prepareCampus(its, this.#runOn(its));
+    await this.#enrol(its);
+    await this.#startOn(its, ...apps);
+    const { admin } = addressesOf(its).campus;
+    await waitForRows(admin, { signal: this.#ending.signal, report: this.#report });
+    return saved;
+  }
+
   /** Where a campus's appliance keeps its log and its key. */
   stateDirOf(campus: string): string {
     return this.#worldOf(campus).layout.edgeState;

@@ -32,6 +32,8 @@ export interface PostgresOptions {
   readonly port?: number;
   /** Settings of postgresql.conf, over the lab's own. */
   readonly settings?: Settings;
+  /** Over the environment of this process. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Told the server's pid before it is ready, again when it has to be started again. */
   readonly onSpawn?: (pid: number) => void;
   /** For a cluster that is made now; otherwise a random one, kept in `dir`. */
@@ -70,7 +72,8 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresI
     const port = options.port ?? (await freePort());
     await refuseTakenPort(port);
     writeSettings(dataDir, port, options.settings ?? {}, owner);
-    const child = await startServer(binaries.postgres, { dataDir, logFile, port, owner }, options.onSpawn);
+    const server = { dataDir, logFile, port, owner, env: options.env ?? {} };
+    const child = await startServer(binaries.postgres, server, options.onSpawn);
     return instance(child, { port, password, dataDir, logFile, note });
   } catch (cause) {
     if (!isDiskFull(cause)) throw cause;
@@ -97,6 +100,7 @@ interface Server {
   readonly logFile: string;
   readonly port: number;
   readonly owner: Owner;
+  readonly env: Readonly<Record<string, string>>;
 }
 
 /** Starts the server, again while the remains of a killed one still hold its memory. */
@@ -114,7 +118,7 @@ async function startServer(
       cwd: '/',
       stdio: ['ignore', log, log],
       detached: true,
-      env: { ...process.env, LC_ALL: 'C.UTF-8' },
+      env: { ...process.env, LC_ALL: 'C.UTF-8', ...server.env },
     });
     closeSync(log);
     if (child.pid !== undefined) onSpawn?.(child.pid);

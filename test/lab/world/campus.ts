@@ -1,10 +1,11 @@
 /** The campus: database, Skooly without rows of its own, appliance. */
-import { existsSync } from 'node:fs';
+import { existsSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { syncRole } from '@skooly-edge/sync-protocol';
+import { movedData } from '../postgres/owner.ts';
 import type { ProcessSpec } from '../processes/kept-process.ts';
 import { launchServer } from '../processes/node-process.ts';
-import { keptName } from './campuses.ts';
+import { keptName, makeEdgeFolder } from './campuses.ts';
 import { ensureDatabase, loadOnce } from './database.ts';
 import { readSecret } from './keys.ts';
 import { programs } from './layout.ts';
@@ -101,12 +102,23 @@ export function appliance(world: World): ProcessSpec {
   };
 }
 
+/** The box is gone with its disk. @returns a copy of its state folder: what its last backup held */
+export function loseBox(world: World): string {
+  const { edgeState, campusPostgres } = world.layout;
+  const saved = `${edgeState}-saved`;
+  renameSync(edgeState, saved);
+  makeEdgeFolder(world);
+  for (const folder of [movedData(campusPostgres), campusPostgres])
+    rmSync(folder, { recursive: true, force: true });
+  return saved;
+}
+
 /** The processes of one campus, in the order of their start. */
 export function campusProcesses(world: World, onNote: (note: string) => void): ProcessSpec[] {
-  const { layout, ports, postgresSettings: settings } = world;
+  const { layout, ports, postgresSettings: settings, env } = world;
   const place = { dir: layout.campusPostgres, port: ports.campusPostgres };
   const specs = [
-    postgresProcess({ name: 'campus-postgres', ...place, settings, onNote }),
+    postgresProcess({ name: 'campus-postgres', ...place, settings, env: env['campus-postgres'], onNote }),
     ...(world.other === null ? [campusSkooly(world)] : []),
     appliance(world),
   ];

@@ -72,10 +72,10 @@ export async function trustsCampus(world: World): Promise<boolean> {
 
 /** The processes of the cloud, in the order of their start. */
 export function cloudProcesses(world: World, onNote: (note: string) => void): ProcessSpec[] {
-  const { layout, ports, postgresSettings: settings } = world;
+  const { layout, ports, postgresSettings: settings, env } = world;
   const place = { dir: layout.cloudPostgres, port: ports.cloudPostgres };
   return [
-    postgresProcess({ name: 'cloud-postgres', ...place, settings, onNote }),
+    postgresProcess({ name: 'cloud-postgres', ...place, settings, env: env['cloud-postgres'], onNote }),
     ...(world.other === null ? [cloudSkooly(world)] : []),
     relay(world),
   ];

@@ -9,15 +9,23 @@ export interface PostgresProcess {
   readonly dir: string;
   readonly port: number;
   readonly settings: Settings;
+  readonly env: Readonly<Record<string, string>> | undefined;
   /** A sentence for a person about where the data is. */
   onNote(note: string): void;
 }
 
-export function postgresProcess({ name, dir, port, settings, onNote }: PostgresProcess): ProcessSpec {
+export function postgresProcess({
+  name,
+  dir,
+  port,
+  settings,
+  env = {},
+  onNote,
+}: PostgresProcess): ProcessSpec {
   return {
     name,
     async launch(onSpawn): Promise<Launched> {
-      const postgres = await startPostgres({ dir, port, settings, onSpawn });
+      const postgres = await startPostgres({ dir, port, settings, env, onSpawn });
       if (postgres.note !== null) onNote(postgres.note);
       return postgres;
     },

@@ -9,12 +9,12 @@
  * gone is an error with a name, since changes may have been missed.
  */
 import { Client } from 'pg';
-import { LogicalReplicationService } from 'pg-logical-replication';
 import { SyncError } from '../../errors.ts';
 import { markMessage } from '../messages.ts';
 import { databaseName, publicationName, replicationName, sessionConfig } from '../session.ts';
 import { Assembler, type AssemblerOptions, type CapturedTransaction } from './assembler.ts';
-import { formatLsn, type Lsn, type Message, PgoutputDecoder, parseLsn } from './pgoutput.ts';
+import { ConfirmingService } from './confirming-service.ts';
+import { type Lsn, type Message, PgoutputDecoder, parseLsn } from './pgoutput.ts';
 
 export interface CaptureSink {
   /**
@@ -132,7 +132,7 @@ class CaptureSession {
   readonly #options: CaptureOptions;
   readonly #onDurable: (lsn: Lsn) => void;
   readonly #assembler: Assembler;
-  readonly #service: LogicalReplicationService;
+  readonly #service: ConfirmingService;
   #batch: CapturedTransaction[] = [];
   #batchChanges = 0;
   #inTransaction = false;
@@ -148,7 +148,7 @@ class CaptureSession {
     this.#onDurable = onDurable;
     this.#assembler = new Assembler(options);
     // The service's own timer would confirm what it has received, not what is durable: it is switched off.
-    this.#service = new LogicalReplicationService(sessionConfig(options.connectionString, options), {
+    this.#service = new ConfirmingService(sessionConfig(options.connectionString, options), {
       acknowledge: { auto: false, timeoutSeconds: 0 },
       flowControl: { enabled: true },
     });
@@ -255,9 +255,7 @@ class CaptureSession {
     if (this.#failure) return;
     this.#confirmed = Math.max(this.#confirmed, lsn);
     this.#onDurable(this.#confirmed);
-    // The service confirms one byte more than it is told. That byte can be the start of the next commit, which
-    // Postgres would then skip after a reconnect.
-    void this.#service.acknowledge(formatLsn(this.#confirmed - 1));
+    this.#service.confirm(this.#confirmed);
   }
 
   #fail(error: unknown): void {
