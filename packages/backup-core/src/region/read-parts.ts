@@ -1,0 +1,63 @@
+/** Reads a finished file part by part, hashed on the way, and refuses it at its end when it is not what was sealed. */
+import { createHash } from 'node:crypto';
+import { open } from 'node:fs/promises';
+import { RegionError } from './errors.ts';
+import type { StoredFile } from './region.ts';
+
+export interface Part {
+  /** From 1. */
+  readonly number: number;
+  /** Valid until `release`. */
+  readonly body: Buffer;
+  /** Hex. */
+  readonly md5: string;
+  readonly sha256: string;
+  /** Gives the memory back for a later part. */
+  release(): void;
+}
+
+/** @throws RegionError FILE_CHANGED after the last part, or before the first when the size differs. */
+export async function* readParts(file: StoredFile, partBytes: number, region: string): AsyncGenerator<Part> {
+  await using handle = await open(file.path, 'r');
+  const { size } = await handle.stat();
+  if (size !== file.bytes) throw changed(region, file, `has ${size} bytes, not ${file.bytes}`);
+  const whole = createHash('sha256');
+  const spare: Buffer[] = [];
+  const count = Math.max(1, Math.ceil(file.bytes / partBytes));
+  for (let number = 1; number <= count; number++) {
+    const start = (number - 1) * partBytes;
+    const length = Math.min(partBytes, file.bytes - start);
+    const memory = spare.pop() ?? Buffer.allocUnsafe(Math.min(partBytes, file.bytes));
+    const body = memory.subarray(0, length);
+    for (let got = 0; got < length; ) {
+      const { bytesRead } = await handle.read(body, got, length - got, start + got);
+      if (bytesRead === 0) throw changed(region, file, 'ended while it was read');
+      got += bytesRead;
+    }
+    const sha256 = createHash('sha256').update(body).digest('hex');
+    const md5 = createHash('md5').update(body).digest('hex');
+    if (count > 1) whole.update(body);
+    if (number === count) {
+      const found = count === 1 ? sha256 : whole.digest('hex');
+      if (found !== file.sha256) throw changed(region, file, `has the hash ${found}, not ${file.sha256}`);
+    }
+    yield { number, body, md5, sha256, release: () => spare.push(memory) };
+  }
+}
+
+/** A small file as its one part. */
+export async function readWhole(file: StoredFile, region: string): Promise<Part> {
+  for await (const part of readParts(file, Math.max(1, file.bytes), region)) return part;
+  throw new Error('a file has one part at least');
+}
+
+/** The tag that a region gives to these bytes: the MD5, or that of the parts' MD5s with their number. */
+export function etagOf(partMd5s: readonly string[], isMultipart: boolean): string {
+  if (!isMultipart) return partMd5s[0] as string;
+  const all = Buffer.concat(partMd5s.map((md5) => Buffer.from(md5, 'hex')));
+  return `${createHash('md5').update(all).digest('hex')}-${partMd5s.length}`;
+}
+
+function changed(region: string, file: StoredFile, what: string): RegionError {
+  return new RegionError('FILE_CHANGED', region, `was not given what was sealed: ${file.path} ${what}`);
+}
