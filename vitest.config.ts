@@ -19,6 +19,8 @@ export default defineConfig({
           name: 'postgres',
           include: workspaceTests.map((dir) => `${dir}/**/*.pg.test.ts`),
           globalSetup: ['test/support/postgres-setup.ts'],
+          // They wait more than they compute.
+          maxWorkers: 3,
           testTimeout: 60_000,
           hookTimeout: 60_000,
           sequence: { groupOrder: 2 },

@@ -4,6 +4,7 @@
  * slot. May run again at any time; it changes only what is missing, and is how a new synced table is taken in.
  */
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, type ClientBase, escapeLiteral } from 'pg';
 import { SyncError } from '../../errors.ts';
 import { recordBaseline } from '../../migration/application-record.ts';
@@ -22,6 +23,10 @@ export { syncRole };
 
 const minimumVersion = 150_000;
 
+/** How often, and after which pause, the preparation of one database gives way to that of another. */
+const maxTurns = 100;
+const turnPauseMs = 50;
+
 export interface PrepareOptions {
   /** A connection of a superuser of this database. */
   adminUrl: string;
@@ -39,25 +44,54 @@ export async function prepareSite(options: PrepareOptions): Promise<void> {
   await client.connect();
   try {
     await checkServer(client);
-    await client.query('BEGIN');
-    await client.query(siteSchema(options.site));
-    await client.query('INSERT INTO sync.site (site, epoch) VALUES ($1, $2) ON CONFLICT DO NOTHING', [
-      options.site,
-      randomUUID(),
-    ]);
-    const syncMap = await mapInForce(client, options.syncMap);
-    await readCatalog(client, syncMap);
-    await prepareRole(client, database, options.password);
-    await preparePublication(client);
-    await takeInTables(client, syncMap);
-    await prepareMigrationRole(client, [...syncMap.tables.keys()]);
-    await recordBaseline(client);
-    await client.query('COMMIT');
+    await inTurn(client, () => prepareInTransaction(client, database, options));
     await prepareOrigins(client, database);
     await ensureSlot(client, database);
   } finally {
     await client.end();
   }
+}
+
+/** The role belongs to the whole server: another database of it that is made ready at the same time goes first. */
+async function inTurn(client: ClientBase, work: () => Promise<void>): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      await client.query('ROLLBACK');
+      if (attempt === maxTurns || !isOfAnother(error)) throw error;
+      await sleep(turnPauseMs);
+    }
+  }
+}
+
+/** "Tuple concurrently updated" has no code of its own; a role that both create clashes in the catalogue. */
+function isOfAnother(error: unknown): boolean {
+  const { code, message, schema } = error as { code?: string; message?: string; schema?: string };
+  return (
+    (code === 'XX000' && /concurrently/.test(message ?? '')) || (code === '23505' && schema === 'pg_catalog')
+  );
+}
+
+async function prepareInTransaction(
+  client: ClientBase,
+  database: string,
+  options: PrepareOptions,
+): Promise<void> {
+  await client.query('BEGIN');
+  await client.query(siteSchema(options.site));
+  await client.query('INSERT INTO sync.site (site, epoch) VALUES ($1, $2) ON CONFLICT DO NOTHING', [
+    options.site,
+    randomUUID(),
+  ]);
+  const syncMap = await mapInForce(client, options.syncMap);
+  await readCatalog(client, syncMap);
+  await prepareRole(client, database, options.password);
+  await preparePublication(client);
+  await takeInTables(client, syncMap);
+  await prepareMigrationRole(client, [...syncMap.tables.keys()]);
+  await recordBaseline(client);
+  await client.query('COMMIT');
 }
 
 /** Settings without which capture cannot work; also checked when a daemon starts. */
