@@ -3,7 +3,7 @@ import { purge } from '../lab/world/purge.ts';
 import { temporaryFolder } from '../support/lab.ts';
 import { runChaos } from './chaos.ts';
 
-const rounds = 8;
+const rounds = 20;
 const campuses = 2;
 
 test('rounds of chaos lose nothing that was acknowledged, and leave all sides equal', async () => {

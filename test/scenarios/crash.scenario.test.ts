@@ -3,9 +3,9 @@ import { startTestLab, type TestLab } from '../support/lab.ts';
 import { expectEqual, query, until, untilState } from './steps.ts';
 
 /** Several batches on a link that takes seconds for them, so that there is a middle to be killed in. */
-const backlog = 3_000;
+const backlog = 2_000;
 const link = { kbps: 200, rttMs: 40, lossPct: 0 };
-const points = [0.05, 0.25, 0.5, 0.75, 0.95];
+const points = [0.05, 0.5, 0.95];
 
 describe('kill -9 in the middle of draining a backlog', () => {
   let world: TestLab;
@@ -42,7 +42,7 @@ describe('kill -9 in the middle of draining a backlog', () => {
   }
 
   for (const victim of ['appliance', 'relay', 'cloud-postgres', 'campus-postgres'] as const) {
-    test(`${victim}, at five points: both sites converge and nothing is applied twice`, async () => {
+    test(`${victim}, at three points: both sites converge and nothing is applied twice`, async () => {
       for (const point of points) {
         await lab().cable.cut({ refuse: true });
         await makeBacklog(`${victim} ${point}`);
