@@ -1,0 +1,11 @@
+export * from './format/names.ts';
+export * from './format/object.ts';
+export * from './keys/errors.ts';
+export * from './keys/manifest-key.ts';
+export * from './keys/private-key.ts';
+export * from './keys/recipient.ts';
+export * from './seal/errors.ts';
+export type { GpgDecryptor } from './seal/gpg.ts';
+export * from './seal/open.ts';
+export * from './seal/open-object.ts';
+export * from './seal/seal.ts';

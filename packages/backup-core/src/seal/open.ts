@@ -1,0 +1,61 @@
+/**
+ * Opens a sealed stream: decrypted, then decompressed. The plaintext flows while it is read, in constant memory, so
+ * it is not yet proven genuine: the reader gets an error at the end when the integrity check fails, and must then
+ * discard all of it (write under another name, and rename at the end). `openObject` also holds it to the manifest.
+ */
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { decryptSessionKeys, type PrivateKey, readMessage } from 'openpgp';
+import { decompression } from './compress.ts';
+import { decrypted, type SessionKey } from './decrypt.ts';
+import { SealError } from './errors.ts';
+import { decryptedByGpg, type GpgDecryptor } from './gpg.ts';
+
+export interface KeyDecryptor {
+  kind: 'key';
+  /** Unlocked: see keys/private-key.ts. */
+  privateKey: PrivateKey;
+}
+
+export type Decryptor = KeyDecryptor | GpgDecryptor;
+
+/** Destroying the result destroys `cipher`. An error of `cipher` itself comes through as it is. */
+export function openSealed(cipher: Readable, decryptor: Decryptor): Readable {
+  const plain = decryptor.kind === 'gpg' ? decryptedByGpg(cipher, decryptor) : inProcess(cipher, decryptor);
+  return Readable.from(decompressed(plain), { objectMode: false, highWaterMark: 2 ** 20 });
+}
+
+function inProcess(cipher: Readable, { privateKey }: KeyDecryptor): AsyncGenerator<Buffer> {
+  return decrypted(cipher, (keyPackets) => sessionKeys(keyPackets, privateKey));
+}
+
+async function sessionKeys(keyPackets: Uint8Array, privateKey: PrivateKey): Promise<SessionKey[]> {
+  try {
+    const message = await readMessage({ binaryMessage: keyPackets });
+    return await decryptSessionKeys({ message, decryptionKeys: privateKey });
+  } catch (cause) {
+    const held = privateKey.getFingerprint().toUpperCase();
+    throw new SealError('SEAL_WRONG_KEY', `The key ${held} does not open this object.`, { cause });
+  }
+}
+
+async function* decompressed(packed: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
+  const source = Readable.from(packed, { objectMode: false, highWaterMark: 2 ** 20 });
+  const zstd = decompression();
+  const moved = pipeline(source, zstd);
+  moved.catch(() => {});
+  try {
+    yield* zstd;
+    await moved;
+  } catch (cause) {
+    throw fromZstd(cause as NodeJS.ErrnoException);
+  } finally {
+    source.destroy();
+    zstd.destroy();
+  }
+}
+
+function fromZstd(cause: NodeJS.ErrnoException): Error {
+  if (cause instanceof SealError || !/^(ZSTD_|Z_|ERR_ZSTD)/.test(cause.code ?? '')) return cause;
+  return new SealError('SEAL_ALTERED', 'What was decrypted is not a whole zstd stream.', { cause });
+}
