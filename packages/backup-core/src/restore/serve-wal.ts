@@ -1,0 +1,141 @@
+/**
+ * Puts WAL where the recovering server's `restore_command` finds it: segments are fetched ahead in order, several at a time,
+ * and wait in a folder; the command takes a copy of what is there, waits for what is still coming, and says no to what is
+ * not part of the plan. What has been taken is removed once the server is well past it, so the disk holds a bounded number.
+ *
+ * When a segment cannot be had, the command ends the recovery (status 255) instead of letting the server take it for the end
+ * of the WAL.
+ */
+import { createWriteStream } from 'node:fs';
+import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { SealedObject } from '../format/object.ts';
+import { type Reader, readObject } from './objects.ts';
+import { giveTo, type Owner } from './postgres/owner.ts';
+
+/** Segments in the folder that the server has not taken yet. */
+const AHEAD = 64;
+/** Taken segments that stay, since the server may ask again when it ends. */
+const BEHIND = 4;
+const AT_ONCE = 4;
+const POLL_MS = 25;
+
+export interface WalFiles {
+  readonly segments: readonly { readonly file: string; readonly objects: readonly SealedObject[] }[];
+  readonly histories: readonly { readonly file: string; readonly object: SealedObject }[];
+}
+
+export interface WalService {
+  /** What `restore_command` is set to. */
+  readonly command: string;
+  /** Resolves when all is fetched; rejects with the reason when a segment cannot be had. */
+  readonly done: Promise<void>;
+}
+
+export interface ServeOptions {
+  /** Made; must be empty. */
+  readonly folder: string;
+  readonly files: WalFiles;
+  readonly reader: Reader;
+  readonly owner: Owner;
+  readonly signal: AbortSignal;
+  onSegment(cipherBytes: number): void;
+}
+
+/**
+ * `%f` and `%p` come as arguments 1 and 2. Postgres judges a file by its size, so a copy gets its name when it is whole. The
+ * file `taken` says which number of the plan was asked for last.
+ */
+const SCRIPT = `#!/bin/sh
+cd "$(dirname "$0")" || exit 255
+number=$(sed -n "s/^$1 //p" expected)
+[ -n "$number" ] || exit 1
+while [ ! -e "ready/$1" ]; do
+  [ ! -e failed ] || exit 255
+  [ ! -e "gone/$1" ] || exit 1
+  sleep 0.02
+done
+echo "$number" > taken
+cp "ready/$1" "$2.part" && exec mv "$2.part" "$2"
+`;
+
+export async function serveWal(options: ServeOptions): Promise<WalService> {
+  const { folder, files, owner } = options;
+  for (const name of ['', 'ready', 'gone', 'coming']) {
+    await mkdir(join(folder, name), { mode: 0o700, recursive: true });
+    await giveTo(join(folder, name), owner);
+  }
+  const expected = [
+    ...files.histories.map(({ file }) => `${file} -1`),
+    ...files.segments.map(({ file }, number) => `${file} ${number}`),
+  ];
+  await writeFile(join(folder, 'expected'), `${expected.join('\n')}\n`);
+  await writeFile(join(folder, 'fetch.sh'), SCRIPT);
+  await chmod(join(folder, 'fetch.sh'), 0o755);
+  const done = fetchAll(options).catch(async (error: unknown) => {
+    await writeFile(join(folder, 'failed'), '').catch(() => undefined);
+    throw error;
+  });
+  done.catch(() => undefined);
+  return { command: `sh ${quoted(join(folder, 'fetch.sh'))} "%f" "$PWD/%p"`, done };
+}
+
+function quoted(path: string): string {
+  return `'${path.replaceAll("'", "'\\''").replaceAll('%', '%%')}'`;
+}
+
+async function fetchAll(options: ServeOptions): Promise<void> {
+  const { files, folder, signal } = options;
+  for (const { file, object } of files.histories) await fetchOne(options, file, [object]);
+  const { segments } = files;
+  let taken = -1;
+  let next = 0;
+  let removed = 0;
+  let failed = false;
+  const worker = async () => {
+    for (let number = next++; number < segments.length && !failed; number = next++) {
+      do {
+        taken = Math.max(taken, await lastTaken(folder));
+        while (removed < taken - BEHIND) await removeTaken(folder, segments[removed++]?.file);
+      } while (number - taken > AHEAD && (await sleep(POLL_MS, true, { signal })));
+      const { file, objects } = segments[number] as WalFiles['segments'][number];
+      await fetchOne(options, file, objects);
+    }
+  };
+  const guarded = () =>
+    worker().catch((error: unknown) => {
+      failed = true;
+      throw error;
+    });
+  await Promise.all(Array.from({ length: AT_ONCE }, guarded));
+}
+
+async function fetchOne(
+  options: ServeOptions,
+  file: string,
+  objects: readonly SealedObject[],
+): Promise<void> {
+  const { folder, reader, owner, signal } = options;
+  signal.throwIfAborted();
+  const coming = join(folder, 'coming', file);
+  await readObject(objects, reader, (plain) =>
+    pipeline(plain, createWriteStream(coming, { mode: 0o600 }), { signal }),
+  );
+  await giveTo(coming, owner);
+  await rename(coming, join(folder, 'ready', file));
+  options.onSegment(objects[0]?.bytes ?? 0);
+}
+
+/** What the script wrote last; -1 before the first. */
+async function lastTaken(folder: string): Promise<number> {
+  const text = await readFile(join(folder, 'taken'), 'utf8').catch(() => '');
+  return text.endsWith('\n') ? Number(text) : -1;
+}
+
+async function removeTaken(folder: string, file: string | undefined): Promise<void> {
+  if (file === undefined) return;
+  await writeFile(join(folder, 'gone', file), '');
+  await rm(join(folder, 'ready', file), { force: true });
+}

@@ -1,0 +1,50 @@
+/**
+ * The base backup into the folder: fetched, opened, unpacked by `tar` as the server's user, and held against Postgres's own
+ * backup manifest. A region whose copy is damaged leaves nothing behind, and the next one begins afresh.
+ */
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { SealedObject } from '../format/object.ts';
+import { RestoreError } from './errors.ts';
+import { type Reader, readObject } from './objects.ts';
+import type { Owner } from './postgres/owner.ts';
+import type { Programs } from './postgres/programs.ts';
+import { runProgram } from './postgres/run-program.ts';
+
+export interface UnpackOptions {
+  readonly base: SealedObject<'base'>;
+  readonly into: string;
+  readonly reader: Reader;
+  readonly programs: Programs;
+  readonly owner: Owner;
+  readonly signal: AbortSignal;
+  onBytes(cipher: number): void;
+}
+
+export async function unpackBase(options: UnpackOptions): Promise<void> {
+  const { base, into, reader, owner, signal, onBytes } = options;
+  const unpack = async (plain: NodeJS.ReadableStream) => {
+    for (const left of await readdir(into)) await rm(join(into, left), { recursive: true });
+    const args = [
+      '--extract',
+      '--file=-',
+      `--directory=${into}`,
+      '--no-same-owner',
+      '--preserve-permissions',
+    ];
+    const { code, words } = await runProgram('tar', args, { owner, input: plain as never, signal });
+    if (code === 0) return;
+    const full = /No space left on device/.test(words);
+    const message = full ? `The disk of ${into} is full.` : `tar could not unpack it: ${words.trim()}`;
+    throw new RestoreError(full ? 'RESTORE_FOLDER_UNUSABLE' : 'RESTORE_OBJECT_DAMAGED', message);
+  };
+  await readObject([base], reader, unpack, onBytes);
+  await verifyBase(options);
+}
+
+async function verifyBase({ base, into, programs, owner, signal }: UnpackOptions): Promise<void> {
+  const verify = join(programs.folder, 'pg_verifybackup');
+  const { code, words } = await runProgram(verify, ['--no-parse-wal', '--quiet', into], { owner, signal });
+  if (code === 0) return;
+  throw new RestoreError('RESTORE_BASE_DAMAGED', `pg_verifybackup refuses ${base.name}: ${words.trim()}`);
+}
