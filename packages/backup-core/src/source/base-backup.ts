@@ -1,0 +1,103 @@
+/**
+ * A base backup of the whole cluster: `pg_basebackup` as one tar stream without WAL, whose files are hashed while they pass
+ * and held against Postgres's own manifest (SHA-256) at the end: a stream whose files differ fails, so it is never sealed.
+ *
+ * The server answers only once the WAL that makes the backup consistent is archived, so the archive must be taking segments.
+ * The figures are counted right after it ended, in a snapshot of their own: they agree with a restore to `endedAt` when nobody
+ * wrote in that instant.
+ */
+import { Readable } from 'node:stream';
+import type { ClientBase } from 'pg';
+import { type BaseRange, checkBase } from './backup-manifest.ts';
+import { SourceError } from './errors.ts';
+import { postgresProgram } from './postgres-programs.ts';
+import { programOutput } from './program-output.ts';
+import { programAccess, type ServerFacts, serverFacts, withClient } from './server.ts';
+import type { Taken } from './source.ts';
+import { type Figures, tableFigures } from './table-figures.ts';
+import { TarWalk } from './tar-walk.ts';
+
+/** A manifest has some 200 bytes for each file. */
+const maxManifestBytes = 256 * 1024 * 1024;
+
+export interface BaseBackupOptions {
+  /** A superuser or a member of pg_read_all_data with REPLICATION. */
+  readonly url: string;
+  readonly totals?: Readonly<Record<string, string>>;
+  readonly stallMs: number;
+  readonly signal: AbortSignal;
+  readonly programsRoot?: string;
+}
+
+interface Before extends ServerFacts {
+  readonly startedAt: string;
+}
+
+export async function takeBaseBackup(options: BaseBackupOptions): Promise<Taken<'base'>> {
+  const before = await withClient(options.url, askBefore);
+  const path = postgresProgram('pg_basebackup', before.version, options.programsRoot);
+  const walk = new TarWalk({ keep: 'backup_manifest', maxKeptBytes: maxManifestBytes });
+  const { dbname, env } = programAccess(options.url);
+  const shape = ['-D', '-', '-Ft', '-X', 'none', '--manifest-checksums=SHA256', '--checkpoint=fast'];
+  const args = [...shape, '--label=skooly-backup', '--no-password', `--dbname=${dbname}`];
+  const tar = programOutput({ path, args, env, stallMs: options.stallMs, signal: options.signal });
+  let range: BaseRange | undefined;
+  const verified = (found: BaseRange) => {
+    range = found;
+  };
+  const stream = Readable.from(checked(tar, walk, verified), {
+    objectMode: false,
+    highWaterMark: 1024 * 1024,
+  });
+  return {
+    kind: 'base',
+    stream,
+    async about() {
+      if (!stream.readableEnded || !range)
+        throw new SourceError('SOURCE_FAILED', 'The base backup was not read to its end.');
+      const { systemIdentifier, version: serverVersion, startedAt } = before;
+      const after = await withClient(options.url, (client) => countAfter(client, options));
+      return { systemIdentifier, serverVersion, startedAt, ...range, ...after };
+    },
+  };
+}
+
+async function* checked(
+  tar: Readable,
+  walk: TarWalk,
+  verified: (range: BaseRange) => void,
+): AsyncGenerator<Buffer> {
+  for await (const chunk of tar) {
+    walk.push(chunk as Buffer);
+    yield chunk as Buffer;
+  }
+  walk.end();
+  if (!walk.kept) throw new SourceError('SOURCE_MISMATCH', 'The base backup came without its manifest.');
+  verified(checkBase(walk.kept, walk.files));
+}
+
+async function askBefore(client: ClientBase): Promise<Before> {
+  const { rows } = await client.query(
+    "select spcname from pg_tablespace where spcname not in ('pg_default', 'pg_global')",
+  );
+  if (rows.length > 0)
+    throw new SourceError('SOURCE_TABLESPACES', `The cluster has the tablespace ${rows[0].spcname}.`);
+  return { ...(await serverFacts(client)), startedAt: await serverTime(client) };
+}
+
+async function countAfter(
+  client: ClientBase,
+  { totals }: BaseBackupOptions,
+): Promise<Figures & { endedAt: string }> {
+  await client.query('begin isolation level repeatable read read only');
+  const endedAt = await serverTime(client);
+  const figures = await tableFigures(client, { unlogged: false, ...(totals && { totals }) });
+  return { endedAt, ...figures };
+}
+
+async function serverTime(client: ClientBase): Promise<string> {
+  const { rows } = await client.query(
+    `select to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as now`,
+  );
+  return rows[0].now;
+}

@@ -1,0 +1,87 @@
+/**
+ * Runs a program and gives what it writes, as a stream that ends well only when the program did: an exit code other than 0,
+ * a signal or a silence that lasts too long makes the stream fail, with what the program said last.
+ */
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { Readable } from 'node:stream';
+import { SourceError } from './errors.ts';
+
+const maxSaidChars = 4096;
+/** What one read of the stream may hold back. */
+const highWaterMark = 1024 * 1024;
+
+export interface Program {
+  readonly path: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** How long it may stay silent while somebody waits for its output. */
+  readonly stallMs: number;
+  readonly signal: AbortSignal;
+}
+
+type Child = ChildProcessByStdio<null, Readable, Readable>;
+
+export function programOutput(program: Program): Readable {
+  return Readable.from(outputOf(program), { objectMode: false, highWaterMark });
+}
+
+async function* outputOf(program: Program): AsyncGenerator<Buffer> {
+  const child: Child = spawn(program.path, program.args, {
+    env: { PATH: process.env.PATH, LC_ALL: 'C.UTF-8', ...program.env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    signal: program.signal,
+    killSignal: 'SIGTERM',
+  });
+  const ended = endOf(child);
+  const said = lastWordsOf(child);
+  let stalled = false;
+  const stall = setTimeout(() => {
+    stalled = true;
+    child.kill('SIGTERM');
+  }, program.stallMs);
+  try {
+    for await (const chunk of child.stdout) {
+      clearTimeout(stall);
+      yield chunk as Buffer;
+      stall.refresh();
+    }
+    const end = await ended;
+    program.signal.throwIfAborted();
+    if (stalled) throw stalledError(program, said());
+    if (end !== null) throw failure(program, end, said());
+  } finally {
+    clearTimeout(stall);
+    if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
+  }
+}
+
+/** Null when the program ended well. */
+async function endOf(child: Child): Promise<string | null> {
+  try {
+    const [code, signal] = await once(child, 'close');
+    if (code === 0) return null;
+    return signal ? `was ended by ${signal}` : `ended with code ${code}`;
+  } catch (cause) {
+    return `could not be run (${(cause as Error).message})`;
+  }
+}
+
+function lastWordsOf(child: Child): () => string {
+  let said = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    said = (said + text).slice(-maxSaidChars);
+  });
+  return () => said.trim();
+}
+
+function failure({ path }: Program, end: string, said: string): SourceError {
+  return new SourceError('SOURCE_FAILED', `${path} ${end}${said ? `: ${said}` : ''}`);
+}
+
+function stalledError({ path, stallMs }: Program, said: string): SourceError {
+  return new SourceError(
+    'SOURCE_STALLED',
+    `${path} gave nothing for ${Math.round(stallMs / 1000)} s${said ? `: ${said}` : ''}`,
+  );
+}
