@@ -7,7 +7,7 @@ import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { Readable } from 'node:stream';
 import { HeadBucketCommand, S3Client } from '@aws-sdk/client-s3';
-import { isRegionError } from './errors.ts';
+import { isRegionError, RegionError } from './errors.ts';
 import { judgeError } from './judge-error.ts';
 import type { Pace } from './region.ts';
 import { defaultTimeouts, type RegionSettings } from './settings.ts';
@@ -113,7 +113,11 @@ export class S3Calls {
         return answer;
       };
       command.middlewareStack.add(middleware, { step: 'deserialize', priority: 'low', name: 'note-date' });
-      await this.send(command, { signal });
+      await this.send(command, { signal }).catch((error) => {
+        if (!isRegionError(error, 'REGION_NOT_FOUND')) throw error;
+        const what = `has no bucket ${this.bucket}`;
+        throw new RegionError('REGION_BUCKET_MISSING', this.region, what, { cause: error.cause });
+      });
     };
     const askedAt = now();
     try {

@@ -14,10 +14,11 @@ import {
   PutObjectCommand,
 } from '@aws-sdk/client-s3';
 import { type Abilities, readAbilities, writeAbilities } from './abilities.ts';
+import { isRegionError } from './errors.ts';
 import { guardedBody } from './guarded-body.ts';
 import { confirm, difference, headObject, lock } from './hold.ts';
 import { isPreconditionFailed, judgeError } from './judge-error.ts';
-import { checksumOf, putInParts } from './multipart.ts';
+import { checksumOf, type MultipartPlan, putInParts } from './multipart.ts';
 import { probe } from './probe.ts';
 import { etagOf, readParts, readWhole } from './read-parts.ts';
 import type { GetOptions, Listed, ListedVersion, PutOptions, Region, Stored, StoredFile } from './region.ts';
@@ -69,7 +70,7 @@ export class S3Region implements Region {
     }
     const plan = { abilities, lockMode: this.#lockMode, partBytes, partsAtOnce: this.#partsAtOnce };
     const etag = isMultipart
-      ? await putInParts(this.#calls, name, file, plan, options)
+      ? await this.#putInParts(name, file, plan, options)
       : await this.#putWhole(name, file, partBytes, abilities, options);
     const { bytes, sha256 } = file;
     return await this.#finished(await confirm(this.#calls, name, { bytes, sha256, etag }, hold), options);
@@ -200,6 +201,23 @@ export class S3Region implements Region {
     }
     const expected = { bytes: file.bytes, sha256: file.sha256, etag: etagOf(md5s, isMultipart) };
     return difference(there, expected, await this.abilities(signal)) === null ? there : null;
+  }
+
+  /** Once more from the beginning when the region does not know the upload that was to go on. */
+  async #putInParts(
+    name: string,
+    file: StoredFile,
+    plan: MultipartPlan,
+    options: PutOptions,
+  ): Promise<string> {
+    const wasBegun = (await options.state.load()) !== null;
+    try {
+      return await putInParts(this.#calls, name, file, plan, options);
+    } catch (error) {
+      if (!wasBegun || !isRegionError(error, 'REGION_NOT_FOUND')) throw error;
+      await options.state.save(null);
+      return await putInParts(this.#calls, name, file, plan, options);
+    }
   }
 
   async #putWhole(
