@@ -1,7 +1,8 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Chain, startChain, until } from '../support/chain.ts';
+import { describe, expect, test } from 'vitest';
+import { until } from '../support/chain.ts';
+import { connectedChain } from '../support/connected-chain.ts';
 
 const schema = `CREATE TABLE house (id int PRIMARY KEY, campus text NOT NULL, name text, owner text);`;
 const seed = `INSERT INTO house SELECT n, 'mvan', 'h' || n, 'nobody' FROM generate_series(1, 20) n;`;
@@ -11,27 +12,13 @@ const syncMap = {
   tables: { 'public.house': { scope: 'campus', policy: 'newest', columns: { owner: 'inbox' } } },
 };
 
-let chain: Chain;
+const its = connectedChain({ schema, seed, syncMap });
+const { rows, equal } = its;
 
-beforeAll(async () => {
-  chain = await startChain({ schema, seed, syncMap, campus: 'mvan' });
-  await chain.connect();
-  await chain.settled();
-});
-
-afterAll(async () => {
-  await chain?.[Symbol.asyncDispose]();
-});
-
-const rows = async (side: 'cloud' | 'campus', sql: string) => (await chain[side].query(sql)).rows;
 const houses = (side: 'cloud' | 'campus') => rows(side, 'SELECT * FROM house ORDER BY id');
 
 async function equalWith(expected: object[]) {
-  await until(async () => {
-    await chain.settled();
-    return JSON.stringify(await houses('campus')) === JSON.stringify(await houses('cloud'));
-  }).catch(() => {});
-  expect(await houses('campus')).toEqual(await houses('cloud'));
+  await equal(houses);
   expect(await houses('cloud')).toEqual(
     expect.arrayContaining(expected.map((row) => expect.objectContaining(row))),
   );
@@ -39,34 +26,34 @@ async function equalWith(expected: object[]) {
 
 describe('a box that lost', () => {
   test('its replication slot makes a new one and finds what was written without it', async () => {
-    await chain.disconnect();
-    await chain.campus.query(
+    await its.chain.disconnect();
+    await its.chain.campus.query(
       'SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = current_database()',
     );
-    await chain.campus.query(`UPDATE house SET name = 'unseen' WHERE id = 1`);
-    await chain.campus.query(`INSERT INTO house VALUES (100, 'mvan', 'unseen too', 'x')`);
-    await chain.campus.query(`DELETE FROM house WHERE id = 2`);
-    await chain.connect();
+    await its.chain.campus.query(`UPDATE house SET name = 'unseen' WHERE id = 1`);
+    await its.chain.campus.query(`INSERT INTO house VALUES (100, 'mvan', 'unseen too', 'x')`);
+    await its.chain.campus.query(`DELETE FROM house WHERE id = 2`);
+    await its.chain.connect();
     await until(async () => (await rows('cloud', 'SELECT FROM house WHERE id = 100')).length === 1);
     await equalWith([
       { id: '1', name: 'unseen' },
       { id: '100', name: 'unseen too' },
     ]);
-    await chain.campus.query(`UPDATE house SET name = 'seen again' WHERE id = 1`);
-    await chain.settled();
+    await its.chain.campus.query(`UPDATE house SET name = 'seen again' WHERE id = 1`);
+    await its.chain.settled();
     await equalWith([{ id: '1', name: 'seen again' }]);
   });
 
   test('its log, with writes that were not pushed, gives them to the cloud all the same', async () => {
-    await chain.disconnect();
-    await chain.campus.query(`UPDATE house SET name = 'in the old log' WHERE id = 3`);
-    await chain.connectToNobody();
-    await until(async () => (await chain.sync.status()).pendingTransactions > 0);
-    await chain.disconnect();
+    await its.chain.disconnect();
+    await its.chain.campus.query(`UPDATE house SET name = 'in the old log' WHERE id = 3`);
+    await its.chain.connectToNobody();
+    await until(async () => (await its.chain.sync.status()).pendingTransactions > 0);
+    await its.chain.disconnect();
     for (const suffix of ['', '-wal', '-shm'])
-      rmSync(join(chain.stateDir, `sync-log.sqlite${suffix}`), { force: true });
-    await chain.cloud.query(`UPDATE house SET name = 'meanwhile in the cloud' WHERE id = 4`);
-    await chain.connect();
+      rmSync(join(its.chain.stateDir, `sync-log.sqlite${suffix}`), { force: true });
+    await its.chain.cloud.query(`UPDATE house SET name = 'meanwhile in the cloud' WHERE id = 4`);
+    await its.chain.connect();
     await until(
       async () => (await rows('cloud', `SELECT FROM house WHERE name = 'in the old log'`)).length === 1,
     );
@@ -77,18 +64,18 @@ describe('a box that lost', () => {
   });
 
   test('a day of its database gets it from the cloud, with its own unsent writes', async () => {
-    const restore = await chain.backUpCampus();
-    await chain.campus.query(`UPDATE house SET name = 'written and sent' WHERE id = 5`);
-    await chain.settled();
-    await chain.disconnect();
-    await chain.campus.query(`UPDATE house SET name = 'written and not sent' WHERE id = 6`);
-    await chain.cloud.query(`UPDATE house SET name = 'from the cloud' WHERE id = 7`);
-    await chain.connectToNobody();
-    await until(async () => (await chain.sync.status()).pendingTransactions > 0);
-    await chain.disconnect();
+    const restore = await its.chain.backUpCampus();
+    await its.chain.campus.query(`UPDATE house SET name = 'written and sent' WHERE id = 5`);
+    await its.chain.settled();
+    await its.chain.disconnect();
+    await its.chain.campus.query(`UPDATE house SET name = 'written and not sent' WHERE id = 6`);
+    await its.chain.cloud.query(`UPDATE house SET name = 'from the cloud' WHERE id = 7`);
+    await its.chain.connectToNobody();
+    await until(async () => (await its.chain.sync.status()).pendingTransactions > 0);
+    await its.chain.disconnect();
     await restore();
     expect(await rows('campus', 'SELECT name FROM house WHERE id = 5')).toEqual([{ name: 'h5' }]);
-    await chain.connect();
+    await its.chain.connect();
     await until(
       async () =>
         (await rows('campus', `SELECT FROM house WHERE name = 'written and not sent'`)).length === 1,
@@ -98,27 +85,27 @@ describe('a box that lost', () => {
       { id: '6', name: 'written and not sent' },
       { id: '7', name: 'from the cloud' },
     ]);
-    await chain.campus.query(`UPDATE house SET name = 'and on' WHERE id = 5`);
-    await chain.settled();
+    await its.chain.campus.query(`UPDATE house SET name = 'and on' WHERE id = 5`);
+    await its.chain.settled();
     await equalWith([{ id: '5', name: 'and on' }]);
   });
 });
 
 describe('a box that died', () => {
   test('is replaced by one that gets the rows from the cloud, and from the old log what was never sent', async () => {
-    await chain.disconnect();
-    await chain.campus.query(`UPDATE house SET name = 'never sent' WHERE id = 8`);
-    await chain.campus.query(`INSERT INTO house VALUES (200, 'mvan', 'never sent either', 'x')`);
-    await chain.connectToNobody();
-    await until(async () => (await chain.sync.status()).pendingTransactions === 2);
-    await chain.disconnect();
-    const oldLog = await chain.replaceBox();
-    await chain.connect();
-    await chain.settled();
+    await its.chain.disconnect();
+    await its.chain.campus.query(`UPDATE house SET name = 'never sent' WHERE id = 8`);
+    await its.chain.campus.query(`INSERT INTO house VALUES (200, 'mvan', 'never sent either', 'x')`);
+    await its.chain.connectToNobody();
+    await until(async () => (await its.chain.sync.status()).pendingTransactions === 2);
+    await its.chain.disconnect();
+    const oldLog = await its.chain.replaceBox();
+    await its.chain.connect();
+    await its.chain.settled();
     expect(await rows('campus', 'SELECT name FROM house WHERE id = 8')).toEqual([{ name: 'h8' }]);
-    await chain.campus.query(`UPDATE house SET name = 'of the new box' WHERE id = 9`);
+    await its.chain.campus.query(`UPDATE house SET name = 'of the new box' WHERE id = 9`);
     const signal = AbortSignal.timeout(20_000);
-    expect(await chain.sync.adopt(oldLog, signal)).toMatchObject({ pushed: 2 });
+    expect(await its.chain.sync.adopt(oldLog, signal)).toMatchObject({ pushed: 2 });
     await until(
       async () => (await rows('campus', `SELECT FROM house WHERE name LIKE 'never sent%'`)).length === 2,
     );
@@ -127,10 +114,12 @@ describe('a box that died', () => {
       { id: '9', name: 'of the new box' },
       { id: '200', name: 'never sent either' },
     ]);
-    expect(await chain.sync.adopt(oldLog, signal)).toMatchObject({ pushed: 0 });
-    await expect(chain.sync.adopt(chain.stateDir, signal)).rejects.toMatchObject({ code: 'LOG_IS_OWN' });
-    await expect(chain.sync.adopt('/nowhere', signal)).rejects.toMatchObject({ code: 'LOG_NOT_FOUND' });
-    await chain.campus.query(`UPDATE house SET name = 'and on' WHERE id = 8`);
+    expect(await its.chain.sync.adopt(oldLog, signal)).toMatchObject({ pushed: 0 });
+    await expect(its.chain.sync.adopt(its.chain.stateDir, signal)).rejects.toMatchObject({
+      code: 'LOG_IS_OWN',
+    });
+    await expect(its.chain.sync.adopt('/nowhere', signal)).rejects.toMatchObject({ code: 'LOG_NOT_FOUND' });
+    await its.chain.campus.query(`UPDATE house SET name = 'and on' WHERE id = 8`);
     await equalWith([{ id: '8', name: 'and on' }]);
   });
 });

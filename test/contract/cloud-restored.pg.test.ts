@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Chain, startChain, until } from '../support/chain.ts';
+import { describe, expect, test } from 'vitest';
+import { until } from '../support/chain.ts';
+import { connectedChain } from '../support/connected-chain.ts';
 
 const schema = `
   CREATE TABLE house (id int PRIMARY KEY, campus text NOT NULL, name text, size int, owner text);
@@ -20,19 +21,9 @@ const syncMap = {
   },
 };
 
-let chain: Chain;
+const its = connectedChain({ schema, seed, syncMap });
+const { rows, equal } = its;
 
-beforeAll(async () => {
-  chain = await startChain({ schema, seed, syncMap, campus: 'mvan' });
-  await chain.connect();
-  await chain.settled();
-});
-
-afterAll(async () => {
-  await chain?.[Symbol.asyncDispose]();
-});
-
-const rows = async (side: 'cloud' | 'campus', sql: string) => (await chain[side].query(sql)).rows;
 const everything = async (side: 'cloud' | 'campus') => [
   await rows(side, 'SELECT * FROM house ORDER BY id'),
   await rows(side, 'SELECT * FROM payment ORDER BY id'),
@@ -41,13 +32,7 @@ const everything = async (side: 'cloud' | 'campus') => [
 ];
 const epoch = async () => (await rows('cloud', 'SELECT epoch FROM sync.site'))[0].epoch as string;
 
-async function bothEqual() {
-  await until(async () => {
-    await chain.settled();
-    return JSON.stringify(await everything('campus')) === JSON.stringify(await everything('cloud'));
-  }).catch(() => {});
-  expect(await everything('campus')).toEqual(await everything('cloud'));
-}
+const bothEqual = () => equal(everything);
 
 /** Waits until the box has noticed that the cloud is another one, and is through with giving back. */
 async function mended(before: string) {
@@ -56,24 +41,24 @@ async function mended(before: string) {
     const [cursor] = await rows('campus', 'SELECT epoch FROM sync.cursor');
     return cursor.epoch === (await epoch());
   });
-  await chain.settled();
+  await its.chain.settled();
 }
 
 describe('a cloud that was restored to an earlier point', () => {
   test('is given back both sides’ writes that the campus had, in their order', async () => {
     const before = await epoch();
-    const restore = await chain.backUpCloud();
-    await chain.settled();
-    await chain.cloud.query(`UPDATE house SET name = 'cloud 1' WHERE id = 1`);
-    await chain.cloud.query(`INSERT INTO house VALUES (50, 'mvan', 'new in the cloud', 1, 'nobody')`);
-    await chain.settled();
-    await chain.campus.query(`UPDATE house SET name = name || ', then campus' WHERE id = 1`);
-    await chain.campus.query(`INSERT INTO payment VALUES (1, 'mvan', 50, 25000)`);
-    await chain.settled();
-    await chain.cloud.query(`UPDATE house SET name = name || ', then cloud again' WHERE id = 1`);
-    await chain.cloud.query(`DELETE FROM house WHERE id = 2`);
-    await chain.cloud.query(`UPDATE constant SET value = '3.14'`);
-    await chain.settled();
+    const restore = await its.chain.backUpCloud();
+    await its.chain.settled();
+    await its.chain.cloud.query(`UPDATE house SET name = 'cloud 1' WHERE id = 1`);
+    await its.chain.cloud.query(`INSERT INTO house VALUES (50, 'mvan', 'new in the cloud', 1, 'nobody')`);
+    await its.chain.settled();
+    await its.chain.campus.query(`UPDATE house SET name = name || ', then campus' WHERE id = 1`);
+    await its.chain.campus.query(`INSERT INTO payment VALUES (1, 'mvan', 50, 25000)`);
+    await its.chain.settled();
+    await its.chain.cloud.query(`UPDATE house SET name = name || ', then cloud again' WHERE id = 1`);
+    await its.chain.cloud.query(`DELETE FROM house WHERE id = 2`);
+    await its.chain.cloud.query(`UPDATE constant SET value = '3.14'`);
+    await its.chain.settled();
     await bothEqual();
     const had = await everything('campus');
     await restore();
@@ -88,16 +73,16 @@ describe('a cloud that was restored to an earlier point', () => {
 
   test('keeps what it committed since the restore, and what clashes with it is in the inbox', async () => {
     const before = await epoch();
-    const restore = await chain.backUpCloud();
-    await chain.settled();
-    await chain.cloud.query(`UPDATE house SET owner = 'lost' WHERE id = 3`);
-    await chain.settled();
-    await chain.disconnect();
+    const restore = await its.chain.backUpCloud();
+    await its.chain.settled();
+    await its.chain.cloud.query(`UPDATE house SET owner = 'lost' WHERE id = 3`);
+    await its.chain.settled();
+    await its.chain.disconnect();
     await restore();
-    await chain.campus.query(`UPDATE house SET size = 99 WHERE id = 4`);
+    await its.chain.campus.query(`UPDATE house SET size = 99 WHERE id = 4`);
     await until(async () => (await epoch()) !== before);
-    await chain.cloud.query(`UPDATE house SET owner = 'written after the restore' WHERE id = 3`);
-    await chain.connect();
+    await its.chain.cloud.query(`UPDATE house SET owner = 'written after the restore' WHERE id = 3`);
+    await its.chain.connect();
     await mended(before);
     await bothEqual();
     expect(await rows('campus', 'SELECT owner FROM house WHERE id = 3')).toEqual([
@@ -113,22 +98,22 @@ describe('a cloud that was restored to an earlier point', () => {
 
   test('that is restored again, to before the first restore, gets everything once', async () => {
     const before = await epoch();
-    const early = await chain.backUpCloud();
-    await chain.settled();
+    const early = await its.chain.backUpCloud();
+    await its.chain.settled();
     for (const id of [10, 11])
-      await chain.campus.query(`INSERT INTO payment VALUES (${id}, 'mvan', 1, ${id})`);
-    await chain.cloud.query(`INSERT INTO house VALUES (60, 'mvan', 'sixty', 1, 'x')`);
-    await chain.settled();
-    const late = await chain.backUpCloud();
-    await chain.settled();
-    await chain.cloud.query(`UPDATE house SET size = size + 1 WHERE id = 60`);
-    await chain.settled();
+      await its.chain.campus.query(`INSERT INTO payment VALUES (${id}, 'mvan', 1, ${id})`);
+    await its.chain.cloud.query(`INSERT INTO house VALUES (60, 'mvan', 'sixty', 1, 'x')`);
+    await its.chain.settled();
+    const late = await its.chain.backUpCloud();
+    await its.chain.settled();
+    await its.chain.cloud.query(`UPDATE house SET size = size + 1 WHERE id = 60`);
+    await its.chain.settled();
     await late();
     await mended(before);
     const middle = await epoch();
-    await chain.cloud.query(`UPDATE house SET name = 'sixty-one' WHERE id = 60`);
-    await chain.campus.query(`INSERT INTO payment VALUES (12, 'mvan', 60, 12)`);
-    await chain.settled();
+    await its.chain.cloud.query(`UPDATE house SET name = 'sixty-one' WHERE id = 60`);
+    await its.chain.campus.query(`INSERT INTO payment VALUES (12, 'mvan', 60, 12)`);
+    await its.chain.settled();
     const had = await everything('campus');
     await early();
     await mended(middle);

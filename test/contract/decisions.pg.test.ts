@@ -6,8 +6,9 @@ import {
   readCatalog,
   undo,
 } from '@skooly-edge/sync-protocol';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Chain, startChain, until } from '../support/chain.ts';
+import { describe, expect, test } from 'vitest';
+import { until } from '../support/chain.ts';
+import { connectedChain, type Side } from '../support/connected-chain.ts';
 
 const schema = `
   CREATE TABLE class (id int PRIMARY KEY, campus text NOT NULL, name text NOT NULL UNIQUE);
@@ -34,20 +35,9 @@ const syncMap = {
   },
 };
 
-let chain: Chain;
+const its = connectedChain({ schema, seed, syncMap });
+const { rows, apart, equal } = its;
 
-beforeAll(async () => {
-  chain = await startChain({ schema, seed, syncMap, campus: 'mvan' });
-  await chain.connect();
-  await chain.settled();
-});
-
-afterAll(async () => {
-  await chain?.[Symbol.asyncDispose]();
-});
-
-type Side = 'cloud' | 'campus';
-const rows = async (side: Side, sql: string) => (await chain[side].query(sql)).rows;
 const row = async (side: Side, sql: string) => (await rows(side, sql))[0];
 const everything = async (side: Side) => [
   await rows(side, 'SELECT * FROM class ORDER BY id'),
@@ -55,33 +45,18 @@ const everything = async (side: Side) => [
   await rows(side, 'SELECT * FROM sync.conflict ORDER BY id'),
 ];
 
-async function bothEqual() {
-  await until(async () => {
-    await chain.settled();
-    return JSON.stringify(await everything('campus')) === JSON.stringify(await everything('cloud'));
-  }).catch(() => {});
-  expect(await everything('campus')).toEqual(await everything('cloud'));
-}
+const bothEqual = () => equal(everything);
 
-/** What both sides write while they know nothing of each other. */
-async function apart(campus: string[], cloud: string[]) {
-  await chain.disconnect();
-  for (const sql of campus) await chain.campus.query(sql);
-  for (const sql of cloud) await chain.cloud.query(sql);
-  await chain.connect();
-  await chain.settled();
-}
-
-const catalog = (side: Side) => readCatalog(chain[side], parseSyncMap(syncMap));
+const catalog = (side: Side) => readCatalog(its.chain[side], parseSyncMap(syncMap));
 const now = () => new Date();
 
 async function decideAt(side: Side, ids: string[], decision: NewDecision, more: object = {}) {
   const request = { ids, decision, by: `directrice.${side}`, now: now(), ...more };
-  return decide(chain[side], await catalog(side), request);
+  return decide(its.chain[side], await catalog(side), request);
 }
 
 async function undoAt(side: Side, ids: string[], more: object = {}) {
-  return undo(chain[side], await catalog(side), { ids, by: `proviseur.${side}`, now: now(), ...more });
+  return undo(its.chain[side], await catalog(side), { ids, by: `proviseur.${side}`, now: now(), ...more });
 }
 
 const entryOn = (table: string, id: number) =>
@@ -102,7 +77,7 @@ describe('a decision about values', () => {
   test('is made on campus while the cable is cut, and stands on both sides when it is back', async () => {
     const id = await clash(1, 12, 14);
     expect((await pupil('campus', 1)).mark).toBe('14.00');
-    await chain.disconnect();
+    await its.chain.disconnect();
     const done = await decideAt('campus', [id], { action: 'campus' });
     expect(done).toMatchObject({
       written: true,
@@ -116,7 +91,7 @@ describe('a decision about values', () => {
       ],
     });
     expect(await pupil('campus', 1)).toMatchObject({ mark: '12.00', written_by: 'directrice.campus' });
-    await chain.connect();
+    await its.chain.connect();
     await bothEqual();
     expect(await pupil('cloud', 1)).toMatchObject({ mark: '12.00', written_by: 'directrice.campus' });
     expect(await entryOn('public.pupil', 1)).toMatchObject({
@@ -190,7 +165,7 @@ describe('a decision about values', () => {
     expect(await code('campus', { mark: '12' })).toBe('ALREADY_DECIDED');
     await apart([`UPDATE pupil SET mark = 5 WHERE id = 9`], [`UPDATE pupil SET mark = 6 WHERE id = 9`]);
     // Somebody forged an entry about a column that comes down only.
-    await chain.campus.query(`UPDATE sync.conflict SET campus_value = '{"place": "1"}', result = '{"place": "9"}'
+    await its.chain.campus.query(`UPDATE sync.conflict SET campus_value = '{"place": "1"}', result = '{"place": "9"}'
                               WHERE row_key ->> 'id' = '9'`);
     const forbidden = await decideAt('campus', [await idOn('public.pupil', 9)], { action: 'campus' });
     expect(forbidden.entries[0]?.problem).toMatchObject({ code: 'FORBIDDEN_HERE', status: 403 });
@@ -199,7 +174,7 @@ describe('a decision about values', () => {
 
   test('about a row that has changed since says what stands now', async () => {
     const id = await clash(10, 12, 14);
-    await chain.cloud.query('UPDATE pupil SET mark = 16 WHERE id = 10');
+    await its.chain.cloud.query('UPDATE pupil SET mark = 16 WHERE id = 10');
     await bothEqual();
     const done = await decideAt('campus', [id], { action: 'campus' });
     expect(done).toMatchObject({
@@ -229,10 +204,10 @@ describe('a decision about a row’s existence', () => {
       ['DELETE FROM pupil WHERE id = 24'],
     );
     const id = await idOn('public.pupil', 24);
-    await chain.disconnect();
+    await its.chain.disconnect();
     await decideAt('campus', [id], { action: 'campus' });
-    await chain.cloud.query('DELETE FROM class WHERE id = 2');
-    await chain.connect();
+    await its.chain.cloud.query('DELETE FROM class WHERE id = 2');
+    await its.chain.connect();
     await bothEqual();
     const statusOf = async () =>
       (await row('campus', `SELECT status FROM sync.conflict WHERE id = '${id}'`)).status;
@@ -243,7 +218,7 @@ describe('a decision about a row’s existence', () => {
       kind: 'parent_missing',
     });
     expect(await pupil('campus', 24)).toBeUndefined();
-    await chain.cloud.query(`INSERT INTO class VALUES (2, 'mvan', '3e B')`);
+    await its.chain.cloud.query(`INSERT INTO class VALUES (2, 'mvan', '3e B')`);
     await until(async () => (await pupil('cloud', 24)) !== undefined);
     await bothEqual();
     expect(await statusOf()).toBe('decided');
@@ -265,7 +240,7 @@ describe('a decision about a row’s existence', () => {
   test('does not delete what other rows refer to, although the schema would cascade', async () => {
     await apart(['DELETE FROM class WHERE id = 3'], [`UPDATE class SET name = '3e D' WHERE id = 3`]);
     const id = await idOn('public.class', 3);
-    await chain.cloud.query('UPDATE pupil SET class_id = 3 WHERE id = 22');
+    await its.chain.cloud.query('UPDATE pupil SET class_id = 3 WHERE id = 22');
     await bothEqual();
     const refused = await decideAt('campus', [id], { action: 'campus' });
     expect(refused.entries[0]?.problem).toMatchObject({ code: 'ROW_REFERENCED' });
@@ -305,7 +280,7 @@ describe('an undo', () => {
   test('names who has changed the row since, and overwrites that only when forced', async () => {
     const id = await clash(31, 12, 14);
     await decideAt('campus', [id], { action: 'campus' });
-    await chain.campus.query(`UPDATE pupil SET mark = 17, written_by = 'prof.mvan' WHERE id = 31`);
+    await its.chain.campus.query(`UPDATE pupil SET mark = 17, written_by = 'prof.mvan' WHERE id = 31`);
     const refused = await undoAt('campus', [id]);
     expect(refused.entries[0]?.problem).toMatchObject({ code: 'CHANGED_SINCE' });
     expect(refused.entries[0]?.problem?.message).toContain(
@@ -332,10 +307,10 @@ describe('two people who decide the same conflict on both sides', () => {
   test('both stay visible: the later record stands, and what they wrote to the row is a conflict of its own', async () => {
     const id = await clash(40, 12, 14);
     await bothEqual();
-    await chain.disconnect();
+    await its.chain.disconnect();
     await decideAt('cloud', [id], { action: 'values', values: { mark: '15' } });
     await decideAt('campus', [id], { action: 'campus' });
-    await chain.connect();
+    await its.chain.connect();
     await bothEqual();
     // Marks are never settled silently: the cloud's stands, and a person is asked again.
     expect((await pupil('campus', 40)).mark).toBe('15.00');
@@ -365,7 +340,7 @@ describe('two people who decide the same conflict on both sides', () => {
     const id = await clash(42, 12, 14);
     await decideAt('cloud', [id], { action: 'values', values: { mark: '15' } });
     await bothEqual();
-    await chain.cloud.query(
+    await its.chain.cloud.query(
       `INSERT INTO sync.conflict (id, campus, kind, table_name, row_key, campus_value, cloud_value, result, rule, status,
          campus_at, campus_epoch, campus_seq, created_at)
        VALUES (gen_random_uuid(), 'mvan', 'update_differs', 'sync.conflict', jsonb_build_object('id', $1::text), '{"decision": "{}"}',
@@ -385,10 +360,10 @@ describe('two people who decide the same conflict on both sides', () => {
   test('alike: nothing is asked twice about the row', async () => {
     const id = await clash(41, 12, 14);
     await bothEqual();
-    await chain.disconnect();
+    await its.chain.disconnect();
     await decideAt('cloud', [id], { action: 'campus' });
     await decideAt('campus', [id], { action: 'campus' });
-    await chain.connect();
+    await its.chain.connect();
     await bothEqual();
     expect((await pupil('campus', 41)).mark).toBe('12.00');
     expect(
@@ -439,10 +414,10 @@ describe('a decision about a parked transaction', () => {
 
   test('is taken back before the cloud has heard of it', async () => {
     const id = await clashOfNames(110);
-    await chain.disconnect();
+    await its.chain.disconnect();
     await decideAt('campus', [id], { action: 'drop' });
     await undoAt('campus', [id]);
-    await chain.connect();
+    await its.chain.connect();
     await until(async () => {
       const { status, decision } = await entryOn('public.class', 110);
       return status === 'open' && decision !== null;
@@ -477,11 +452,11 @@ describe('a decision about a parked transaction', () => {
     const edit = (name: string) =>
       ({ action: 'edit', changes: [{ index: 0, values: { name } }] }) as NewDecision;
     const atBoth = async (id: string, cloud: NewDecision, campus: NewDecision) => {
-      await chain.disconnect();
+      await its.chain.disconnect();
       await decideAt('cloud', [id], cloud);
       await until(async () => (await parked()) === 0);
       await decideAt('campus', [id], campus);
-      await chain.connect();
+      await its.chain.connect();
     };
     const kept = await clashOfNames(130);
     await atBoth(kept, { action: 'drop' }, edit('class 130 bis'));

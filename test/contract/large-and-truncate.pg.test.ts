@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Chain, startChain, until } from '../support/chain.ts';
+import { describe, expect, test } from 'vitest';
+import { until } from '../support/chain.ts';
+import { connectedChain } from '../support/connected-chain.ts';
 
 const schema = `
   CREATE TABLE house (id int PRIMARY KEY, campus text NOT NULL, name text UNIQUE);
@@ -19,19 +20,9 @@ const syncMap = {
   },
 };
 
-let chain: Chain;
+const its = connectedChain({ schema, seed, syncMap });
+const { rows, equal } = its;
 
-beforeAll(async () => {
-  chain = await startChain({ schema, seed, syncMap, campus: 'mvan' });
-  await chain.connect();
-  await chain.settled();
-});
-
-afterAll(async () => {
-  await chain?.[Symbol.asyncDispose]();
-});
-
-const rows = async (side: 'cloud' | 'campus', sql: string) => (await chain[side].query(sql)).rows;
 const digest = async (side: 'cloud' | 'campus') =>
   rows(
     side,
@@ -40,13 +31,7 @@ const digest = async (side: 'cloud' | 'campus') =>
             (SELECT count(*) FROM sync.conflict) AS conflicts`,
   );
 
-async function bothEqual() {
-  await until(async () => {
-    await chain.settled();
-    return JSON.stringify(await digest('campus')) === JSON.stringify(await digest('cloud'));
-  }).catch(() => {});
-  expect(await digest('campus')).toEqual(await digest('cloud'));
-}
+const bothEqual = () => equal(digest);
 
 /** More than two parts; its rooms come before their house. */
 const large = (first: number, house: number, name: string) => `
@@ -57,8 +42,8 @@ const large = (first: number, house: number, name: string) => `
 
 describe('a transaction that is larger than a part', () => {
   test('is applied whole in the cloud, whatever order its rows came in', async () => {
-    await chain.campus.query(large(100_000, 10, 'ten'));
-    await chain.settled();
+    await its.chain.campus.query(large(100_000, 10, 'ten'));
+    await its.chain.settled();
     expect(await rows('cloud', 'SELECT count(*) FROM room WHERE house_id = 10')).toEqual([
       { count: '12000' },
     ]);
@@ -67,12 +52,12 @@ describe('a transaction that is larger than a part', () => {
   });
 
   test('reaches the campus whole', async () => {
-    await chain.cloud.query(large(200_000, 20, 'twenty'));
-    await chain.settled();
+    await its.chain.cloud.query(large(200_000, 20, 'twenty'));
+    await its.chain.settled();
     expect(await rows('campus', 'SELECT count(*) FROM room WHERE house_id = 20')).toEqual([
       { count: '12000' },
     ]);
-    const { rows: parts } = await chain.cloud.query(
+    const { rows: parts } = await its.chain.cloud.query(
       `SELECT count(*) FROM sync.feed WHERE body LIKE '%"more":true%'`,
     );
     expect(Number(parts[0].count)).toBeGreaterThan(0);
@@ -80,16 +65,16 @@ describe('a transaction that is larger than a part', () => {
   });
 
   test('is parked whole when one row of it cannot stand, and goes through when it can', async () => {
-    await chain.disconnect();
-    await chain.cloud.query(`INSERT INTO house VALUES (31, 'mvan', 'thirty')`);
-    await chain.campus.query(large(300_000, 30, 'thirty'));
-    await chain.campus.query(`UPDATE house SET name = 'not delayed' WHERE id = 1`);
-    await chain.connect();
-    await chain.settled();
+    await its.chain.disconnect();
+    await its.chain.cloud.query(`INSERT INTO house VALUES (31, 'mvan', 'thirty')`);
+    await its.chain.campus.query(large(300_000, 30, 'thirty'));
+    await its.chain.campus.query(`UPDATE house SET name = 'not delayed' WHERE id = 1`);
+    await its.chain.connect();
+    await its.chain.settled();
     expect(await rows('cloud', 'SELECT name FROM house WHERE id = 1')).toEqual([{ name: 'not delayed' }]);
     expect(await rows('cloud', 'SELECT count(*) FROM room WHERE house_id = 30')).toEqual([{ count: '0' }]);
     await bothEqual();
-    await chain.cloud.query(`UPDATE house SET name = 'thirty-one' WHERE id = 31`);
+    await its.chain.cloud.query(`UPDATE house SET name = 'thirty-one' WHERE id = 31`);
     await until(async () => (await rows('cloud', 'SELECT FROM sync.parked')).length === 0);
     await bothEqual();
     expect(await rows('campus', 'SELECT count(*) FROM room WHERE house_id = 30')).toEqual([
@@ -98,16 +83,16 @@ describe('a transaction that is larger than a part', () => {
   });
 
   test('whose box stops in the midst of it arrives once', async () => {
-    await chain.disconnect();
-    await chain.campus.query(large(400_000, 40, 'forty'));
+    await its.chain.disconnect();
+    await its.chain.campus.query(large(400_000, 40, 'forty'));
     for (let stop = 0; stop < 4; stop++) {
-      await chain.connect();
-      const logged = (await chain.sync.status()).loggedSeq;
-      await until(async () => (await chain.sync.status()).loggedSeq > logged, 1_500).catch(() => {});
-      await chain.disconnect();
+      await its.chain.connect();
+      const logged = (await its.chain.sync.status()).loggedSeq;
+      await until(async () => (await its.chain.sync.status()).loggedSeq > logged, 1_500).catch(() => {});
+      await its.chain.disconnect();
     }
-    await chain.connect();
-    await chain.settled();
+    await its.chain.connect();
+    await its.chain.settled();
     await bothEqual();
     expect(await rows('cloud', 'SELECT count(*) FROM room WHERE house_id = 40')).toEqual([
       { count: '12000' },
@@ -118,7 +103,7 @@ describe('a transaction that is larger than a part', () => {
 describe('TRUNCATE', () => {
   test('on campus is parked with its reason, and the rows come back', async () => {
     const before = await digest('cloud');
-    await chain.campus.query('TRUNCATE room');
+    await its.chain.campus.query('TRUNCATE room');
     await until(
       async () => (await rows('cloud', `SELECT FROM sync.conflict WHERE kind = 'forbidden'`)).length === 1,
     );
@@ -133,7 +118,7 @@ describe('TRUNCATE', () => {
   });
 
   test('in the cloud leaves the campus its rows and says so in the inbox', async () => {
-    await chain.cloud.query('TRUNCATE constant');
+    await its.chain.cloud.query('TRUNCATE constant');
     await until(
       async () =>
         (await rows('campus', `SELECT FROM sync.conflict WHERE table_name = 'public.constant'`)).length === 1,

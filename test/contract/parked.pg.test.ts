@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type Chain, startChain, until } from '../support/chain.ts';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { until } from '../support/chain.ts';
+import { connectedChain, type Side } from '../support/connected-chain.ts';
 
 const schema = `
   CREATE TABLE class (id int PRIMARY KEY, campus text NOT NULL, name text NOT NULL UNIQUE);
@@ -21,20 +22,9 @@ const syncMap = {
   },
 };
 
-let chain: Chain;
+const its = connectedChain({ schema, seed, syncMap });
+const { rows, apart, equal } = its;
 
-beforeAll(async () => {
-  chain = await startChain({ schema, seed, syncMap, campus: 'mvan' });
-  await chain.connect();
-  await chain.settled();
-});
-
-afterAll(async () => {
-  await chain?.[Symbol.asyncDispose]();
-});
-
-type Side = 'cloud' | 'campus';
-const rows = async (side: Side, sql: string) => (await chain[side].query(sql)).rows;
 const everything = async (side: Side) => [
   await rows(side, 'SELECT * FROM class ORDER BY id'),
   await rows(side, 'SELECT * FROM seat ORDER BY id'),
@@ -42,25 +32,10 @@ const everything = async (side: Side) => [
 ];
 const parkedInCloud = async () => Number((await rows('cloud', 'SELECT count(*) FROM sync.parked'))[0].count);
 
-async function bothEqual() {
-  await until(async () => {
-    await chain.settled();
-    return JSON.stringify(await everything('campus')) === JSON.stringify(await everything('cloud'));
-  }).catch(() => {});
-  expect(await everything('campus')).toEqual(await everything('cloud'));
-}
-
-/** What the campus writes while the cloud does something else. */
-async function apart(campus: string[], cloud: string[]) {
-  await chain.disconnect();
-  for (const sql of campus) await chain.campus.query(sql);
-  for (const sql of cloud) await chain.cloud.query(sql);
-  await chain.connect();
-  await chain.settled();
-}
+const bothEqual = () => equal(everything);
 
 async function decide(side: Side, id: string, decision: object) {
-  await chain[side].query(
+  await its.chain[side].query(
     `UPDATE sync.conflict SET status = 'decided', decided_at = now(), decided_by = 'directrice', decision = $2 WHERE id = $1`,
     [id, JSON.stringify(decision)],
   );
@@ -91,7 +66,7 @@ describe('a parked transaction', () => {
     expect(await parkedInCloud()).toBe(2);
     expect(await rows('cloud', 'SELECT pupil FROM seat WHERE id = 1')).toEqual([{ pupil: 'Abena E.' }]);
     await bothEqual();
-    await chain.cloud.query(`INSERT INTO class VALUES (2, 'mvan', '3e B again')`);
+    await its.chain.cloud.query(`INSERT INTO class VALUES (2, 'mvan', '3e B again')`);
     await until(async () => (await parkedInCloud()) === 0);
     await bothEqual();
     expect(await rows('campus', 'SELECT pupil FROM seat WHERE id = 10')).toEqual([{ pupil: 'Ngono M.' }]);
@@ -107,7 +82,7 @@ describe('a parked transaction', () => {
     );
     expect(await parkedInCloud()).toBe(1);
     await bothEqual();
-    await chain.campus.query(`UPDATE class SET name = 'Tle D' WHERE id = 21`);
+    await its.chain.campus.query(`UPDATE class SET name = 'Tle D' WHERE id = 21`);
     await until(async () => (await parkedInCloud()) === 0);
     await bothEqual();
     expect(await rows('campus', 'SELECT name FROM class WHERE id >= 20 ORDER BY id')).toEqual([
@@ -123,9 +98,9 @@ describe('a parked transaction', () => {
     );
     const id = await openEntry('unique_clash');
     await bothEqual();
-    await chain.disconnect();
+    await its.chain.disconnect();
     await decide('campus', id, { action: 'edit', changes: [{ index: 0, values: { name: '2nde bis' } }] });
-    await chain.connect();
+    await its.chain.connect();
     await until(async () => (await parkedInCloud()) === 0);
     await bothEqual();
     expect(await rows('campus', 'SELECT name FROM class WHERE id = 30')).toEqual([{ name: '2nde bis' }]);

@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Chain, startChain, until } from '../support/chain.ts';
+import { describe, expect, test } from 'vitest';
+import { until } from '../support/chain.ts';
+import { connectedChain } from '../support/connected-chain.ts';
 
 const schema = `
   CREATE TABLE pupil (id int PRIMARY KEY, campus text NOT NULL, name text);
@@ -21,19 +22,9 @@ const syncMap = {
   },
 };
 
-let chain: Chain;
+const its = connectedChain({ schema, seed, syncMap });
+const { rows } = its;
 
-beforeAll(async () => {
-  chain = await startChain({ schema, seed, syncMap, campus: 'mvan' });
-  await chain.connect();
-  await chain.settled();
-});
-
-afterAll(async () => {
-  await chain?.[Symbol.asyncDispose]();
-});
-
-const rows = async (side: 'cloud' | 'campus', sql: string) => (await chain[side].query(sql)).rows;
 const own = {
   pupil: `SELECT * FROM pupil WHERE campus = 'mvan' ORDER BY id`,
   note: `SELECT n.* FROM note n JOIN pupil p ON p.id = pupil_id WHERE campus = 'mvan' ORDER BY id`,
@@ -45,7 +36,7 @@ async function campusHoldsItsOwn() {
   const campus = async () =>
     Promise.all(Object.keys(own).map((table) => rows('campus', `SELECT * FROM ${table} ORDER BY id`)));
   await until(async () => {
-    await chain.settled();
+    await its.chain.settled();
     return JSON.stringify(await campus()) === JSON.stringify(await cloud());
   }, 10_000).catch(() => {});
   expect(await campus()).toEqual(await cloud());
@@ -58,17 +49,17 @@ describe('a table without a scope column, whose rows belong to the campus of the
   });
 
   test('travels both ways, and another campus’s rows do not', async () => {
-    await chain.campus.query(
+    await its.chain.campus.query(
       `INSERT INTO note VALUES (3, 1, 'from campus'); INSERT INTO line VALUES (3, 3, 'with its line')`,
     );
-    await chain.cloud.query(`INSERT INTO line VALUES (4, 2, 'from the cloud'), (14, 12, 'not yours')`);
-    await chain.cloud.query(`UPDATE line SET body = body || '!' WHERE id IN (1, 11)`);
+    await its.chain.cloud.query(`INSERT INTO line VALUES (4, 2, 'from the cloud'), (14, 12, 'not yours')`);
+    await its.chain.cloud.query(`UPDATE line SET body = body || '!' WHERE id IN (1, 11)`);
     await campusHoldsItsOwn();
     expect(await rows('cloud', 'SELECT body FROM line WHERE id = 3')).toEqual([{ body: 'with its line' }]);
   });
 
   test('is not written by a campus for another campus’s parent', async () => {
-    await chain.campus.query(
+    await its.chain.campus.query(
       `SET session_replication_role = replica; INSERT INTO note VALUES (66, 11, 'forged'); SET session_replication_role = DEFAULT`,
     );
     await until(
@@ -76,7 +67,7 @@ describe('a table without a scope column, whose rows belong to the campus of the
     );
     expect(await rows('cloud', 'SELECT FROM note WHERE id = 66')).toEqual([]);
     // Otherwise it would go through as soon as the parent comes to this campus.
-    await chain.cloud.query(
+    await its.chain.cloud.query(
       `UPDATE sync.conflict SET status = 'decided', decided_at = now(), decided_by = 'a test', decision = '{"action":"drop"}'
        WHERE kind = 'out_of_scope'`,
     );
@@ -85,30 +76,30 @@ describe('a table without a scope column, whose rows belong to the campus of the
   });
 
   test('comes and goes with the parent when it moves from one campus to another', async () => {
-    await chain.cloud.query(`UPDATE pupil SET campus = 'mvan' WHERE id = 11`);
+    await its.chain.cloud.query(`UPDATE pupil SET campus = 'mvan' WHERE id = 11`);
     await campusHoldsItsOwn();
     expect(await rows('campus', 'SELECT body FROM line WHERE id = 11')).toEqual([{ body: 'c1!' }]);
-    await chain.cloud.query(`UPDATE pupil SET campus = 'bonaberi' WHERE id = 1`);
+    await its.chain.cloud.query(`UPDATE pupil SET campus = 'bonaberi' WHERE id = 1`);
     await campusHoldsItsOwn();
     expect(await rows('campus', 'SELECT FROM line WHERE id = 1')).toEqual([]);
-    await chain.cloud.query(`UPDATE note SET pupil_id = 12 WHERE id = 2`);
+    await its.chain.cloud.query(`UPDATE note SET pupil_id = 12 WHERE id = 2`);
     await campusHoldsItsOwn();
     expect(await rows('campus', 'SELECT FROM line WHERE id = 4')).toEqual([]);
   });
 
   test('is deleted with its parents, in one transaction or in several', async () => {
-    await chain.cloud.query(
+    await its.chain.cloud.query(
       `BEGIN; DELETE FROM line WHERE id = 11; DELETE FROM note WHERE id = 11; DELETE FROM pupil WHERE id = 11; COMMIT`,
     );
     await campusHoldsItsOwn();
-    await chain.campus.query(`INSERT INTO note VALUES (5, 2, 'x'); INSERT INTO line VALUES (5, 5, 'y')`);
-    await chain.settled();
+    await its.chain.campus.query(`INSERT INTO note VALUES (5, 2, 'x'); INSERT INTO line VALUES (5, 5, 'y')`);
+    await its.chain.settled();
     for (const sql of [
       'DELETE FROM line WHERE id = 5',
       'DELETE FROM note WHERE id = 5',
       'DELETE FROM pupil WHERE id = 2',
     ])
-      await chain.cloud.query(sql);
+      await its.chain.cloud.query(sql);
     await campusHoldsItsOwn();
     expect(await rows('campus', 'SELECT id FROM pupil')).toEqual([]);
   });
