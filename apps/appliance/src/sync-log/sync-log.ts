@@ -25,23 +25,10 @@ import { Acknowledgements } from './acknowledgements.ts';
 import { asLogError, LogError } from './errors.ts';
 import { type LogFreshness, openLogFile } from './log-file.ts';
 import { Received, type ReceivedEntry } from './received.ts';
+import type { LogSlice, PendingSummary } from './slice.ts';
+import { prepareStatements, type Statements } from './statements.ts';
 import { Touches } from './touches.ts';
 import { type LogUsage, Trimming } from './trimming.ts';
-
-export interface PendingSummary {
-  transactions: number;
-  bytes: number;
-  /** Commit time of the oldest, microseconds since 1970-01-01; null when nothing is pending. */
-  oldestCommittedAt: number | null;
-}
-
-export interface LogSlice {
-  lines: string[];
-  /** Of the lines, before compression. */
-  bytes: number;
-  firstSeq: number;
-  lastSeq: number;
-}
 
 export interface SyncLogOptions {
   /** Milliseconds since 1970-01-01 UTC; null while the clock cannot be trusted. */
@@ -426,22 +413,4 @@ export class SyncLog implements CaptureSink {
     this.#statements.setMeta.run(name, value);
     return value;
   }
-}
-
-type Statements = ReturnType<typeof prepareStatements>;
-
-function prepareStatements(database: Database.Database) {
-  return {
-    getMeta: database.prepare('SELECT value FROM meta WHERE name = ?'),
-    setMeta: database.prepare(
-      'INSERT INTO meta VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value',
-    ),
-    insert: database.prepare('INSERT INTO txn (seq, committed_at, bytes, body) VALUES (?, ?, ?, ?)'),
-    first: database.prepare('SELECT min(seq) AS seq FROM txn'),
-    after: database.prepare('SELECT bytes, body FROM txn WHERE seq > ? ORDER BY seq'),
-    oldest: database.prepare('SELECT committed_at FROM txn WHERE seq > ? ORDER BY seq LIMIT 1'),
-    bytesBetween: database.prepare(
-      'SELECT coalesce(sum(bytes), 0) AS bytes FROM txn WHERE seq > ? AND seq <= ?',
-    ),
-  };
 }
