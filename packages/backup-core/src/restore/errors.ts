@@ -9,6 +9,7 @@ export const restoreErrors = {
     exit: 10,
     advice: 'Choose a later moment, or restore a dump: `skooly-backup list` shows what there is.',
   },
+  RESTORE_NO_DUMP: { exit: 10, advice: 'Choose another day: `skooly-backup list --kind dump` shows them.' },
   RESTORE_NOT_REACHED: {
     exit: 11,
     advice: 'Choose an earlier moment, or --latest: `skooly-backup list` shows how far the WAL goes.',

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { RestoreError } from '../errors.ts';
 
@@ -26,6 +26,19 @@ export function findPrograms(
     'RESTORE_POSTGRES_MISSING',
     `The backup is of PostgreSQL ${major}, which this machine does not have.`,
   );
+}
+
+/** A dump is read by every later version too: after ten years its own may be gone. The oldest that is new enough. */
+export function findProgramsFrom(major: number, debianRoot = '/usr/lib/postgresql'): Programs {
+  const there = existsSync(debianRoot) ? readdirSync(debianRoot).map(Number) : [];
+  const fitting = there.filter((one) => one > major).sort((a, b) => a - b);
+  try {
+    return findPrograms(major, debianRoot);
+  } catch (error) {
+    for (const later of fitting)
+      if (existsSync(join(debianRoot, String(later), 'bin', 'initdb'))) return findPrograms(later);
+    throw error;
+  }
 }
 
 /** `15` of `15.18 (Debian 15.18-0+deb12u1)`. */
