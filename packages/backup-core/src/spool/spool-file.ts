@@ -14,8 +14,6 @@ const schema = `
   create table object (
     name text primary key, kind text not null, priority integer not null, bytes integer not null,
     sealed text not null, sealed_at integer not null,
-    /* Of WAL: sorts by timeline and place. */
-    segment text,
     /* 0: nothing of it is on this disk any more. */
     on_disk integer not null,
     /* The manifest entry that names it. */
@@ -23,8 +21,13 @@ const schema = `
   );
   create index object_unlisted on object (priority) where entry is null;
   create index object_kind on object (kind, sealed_at);
-  create index object_segment on object (segment) where segment is not null;
   create index object_on_disk on object (on_disk) where on_disk = 1;
+  /* Places in the WAL as bytes from its beginning. */
+  create table wal (
+    name text primary key references object on delete cascade, system text not null, timeline integer not null,
+    start_at integer not null, end_at integer not null, closed_at integer not null
+  ) without rowid;
+  create index wal_place on wal (timeline, start_at);
   create table copy (
     region text not null, name text not null references object on delete cascade,
     /* Null: waits. */
@@ -34,11 +37,6 @@ const schema = `
   ) without rowid;
   create index copy_waiting on copy (region, name) where stored_at is null;
   create index copy_name on copy (name);
-  create table entry (number integer primary key, sha256 text not null, at integer not null);
-  create table entry_file (
-    number integer not null references entry, place integer not null, name text not null, bytes blob not null,
-    primary key (number, place)
-  ) without rowid;
   /* Entries are put in order: the region has every one up to this. */
   create table region_head (region text primary key, number integer not null) without rowid;
   create table taken (

@@ -12,16 +12,14 @@ afterEach(() => world[Symbol.dispose]());
 
 const held = { versionId: null, lockedUntil: null };
 
+let entry = 0;
+
 function list(names: string[]): void {
-  const number = (world.spool.entries.head()?.number ?? 0) + 1;
-  const at = new Date(world.nowMs).toISOString();
-  const files = [{ name: `mvan/manifest/${number}`, bytes: Buffer.from('entry') }];
-  world.spool.entries.append({ number, sha256: String(number), at, files }, names);
+  world.spool.listing.listed(++entry, names);
 }
 
-function putEntries(region: string): void {
-  for (let entry = world.spool.entries.next(region); entry; entry = world.spool.entries.next(region))
-    world.spool.entries.put(region, entry.number);
+function deliver(region: string): void {
+  world.spool.listing.delivered(region, entry);
 }
 
 test('WAL goes before dumps, in its order, and each lane has its own', async () => {
@@ -44,11 +42,11 @@ test('an object leaves the disk when every region holds it and its entry, not be
   const path = spool.pathFor(name);
   spool.stored('paris', name, held);
   list([name]);
-  putEntries('paris');
+  deliver('paris');
   expect(await spool.sweep()).toEqual([]);
   spool.stored('douala', name, held);
   expect(await spool.sweep()).toEqual([]);
-  putEntries('douala');
+  deliver('douala');
   expect(await spool.sweep()).toEqual([name]);
   expect(existsSync(path)).toBe(false);
   expect(spool.objects('wal').map((object) => object.name)).toEqual([name]);
@@ -95,7 +93,7 @@ test('a region that is given up is waited for no longer; a new one gets everythi
   const { name } = await world.addWal(1);
   world.spool.stored('paris', name, held);
   list([name]);
-  putEntries('paris');
+  deliver('paris');
   world.reopen({ regions: ['paris'] });
   expect(await world.spool.sweep()).toEqual([name]);
   world.reopen({ regions: ['paris', 'yaounde'] });

@@ -3,7 +3,7 @@
  *
  * In order: `pathFor` says where to seal an object; `add` makes it part of the queues, together with what made it (a WAL file
  * that was taken, a cursor that moved), in one transaction; `next` gives a region's most urgent object; `stored` notes that the
- * region proved that it holds it; `entries` notes which manifest entry names it; `sweep` removes what nobody waits for.
+ * region proved that it holds it; `listing` notes which manifest entry names it; `sweep` removes what nobody waits for.
  *
  * Every step survives a power cut, and may be repeated. It does not speak to regions, and never removes WAL by itself. What
  * it knows of objects that left this disk stays until retention removes them: it is the local index of all that is live.
@@ -13,8 +13,9 @@ import { join } from 'node:path';
 import type Database from 'better-sqlite3';
 import type { ObjectKind, SealedObject } from '../format/object.ts';
 import type { MultipartState, MultipartUpload } from '../region/region.ts';
+import { lsnPosition } from '../source/wal/wal-name.ts';
 import type { SpooledObject } from './bounds.ts';
-import { Entries } from './entries.ts';
+import { Listing } from './listing.ts';
 import { type Lane, laneRange, priorities } from './priorities.ts';
 import { ReadyFolder } from './ready-folder.ts';
 import { openSpoolFile } from './spool-file.ts';
@@ -61,6 +62,21 @@ export interface SpoolNote {
   readonly detail: string;
 }
 
+/** One segment of WAL; places are bytes from the beginning of the WAL, times ms since 1970. */
+export interface WalPlace {
+  readonly name: string;
+  readonly system: string;
+  readonly timeline: number;
+  readonly start: number;
+  readonly end: number;
+  readonly closedAt: number;
+}
+
+/** What a region holds, named by an entry that it holds as well. */
+const provable = `
+  join copy using (name) join region_head using (region)
+  where region = :region and stored_at is not null and number >= object.entry`;
+
 interface QueueRow {
   sealed: string;
   on_disk: number;
@@ -72,7 +88,7 @@ const maxNotes = 10_000;
 
 export class Spool implements Disposable {
   readonly regions: readonly string[];
-  readonly entries: Entries;
+  readonly listing: Listing;
   /** Where sources put plain files. */
   readonly incoming: string;
   /** Where objects are fetched to on their way from one region to another. */
@@ -103,7 +119,7 @@ export class Spool implements Disposable {
     this.#database = database;
     this.#now = options.now;
     this.#ready = new ReadyFolder(join(options.folder, 'ready'));
-    this.entries = new Entries(database, options.regions, () => this.changed());
+    this.listing = new Listing(database, options.regions, () => this.changed());
   }
 
   /** Called after each change that may give somebody work; the answer ends it. */
@@ -168,6 +184,22 @@ export class Spool implements Disposable {
       region,
       name,
     );
+    this.changed();
+  }
+
+  /** What a list of the region shows: those of the right size count as held. */
+  found(region: string, listed: Iterable<{ name: string; bytes: number }>): void {
+    this.#database.transaction(() => {
+      for (const { name, bytes } of listed)
+        this.#run(
+          `update copy set stored_at = ? where region = ? and name = ? and stored_at is null
+              and exists (select 1 from object where object.name = copy.name and object.bytes = ?)`,
+          this.#now(),
+          region,
+          name,
+          bytes,
+        );
+    })();
     this.changed();
   }
 
@@ -287,13 +319,18 @@ export class Spool implements Disposable {
 
   /** Live objects of a kind, oldest first. `in`: only those which that region holds, named by an entry that it holds as well. */
   objects<K extends ObjectKind>(kind: K, options: { in?: string } = {}): SealedObject<K>[] {
-    const held = `
-      join copy using (name) join region_head using (region)
-      where region = :region and stored_at is not null and number >= object.entry and kind = :kind`;
     const rows = this.#statement(
-      `select sealed from object ${options.in ? held : 'where kind = :kind'} order by segment, sealed_at`,
+      `select sealed from object ${options.in ? provable : 'where true'} and kind = :kind order by sealed_at`,
     ).all({ kind, ...(options.in && { region: options.in }) }) as { sealed: string }[];
     return rows.map(({ sealed }) => JSON.parse(sealed));
+  }
+
+  /** The live WAL in the order of timelines and places; `in` as above. */
+  wal(options: { in?: string } = {}): WalPlace[] {
+    return this.#statement(
+      `select wal.name, system, timeline, start_at as start, end_at as "end", closed_at as closedAt
+         from wal join object using (name) ${options.in ? provable : ''} order by timeline, start_at`,
+    ).all(options.in ? { region: options.in } : {}) as WalPlace[];
   }
 
   /** SHA-256 of a WAL file that was taken before; null when it never was. Of any server when none is named. */
@@ -348,22 +385,34 @@ export class Spool implements Disposable {
     const made = taken ?? takenOf(object);
     this.#database.transaction(() => {
       this.#run(
-        'insert or ignore into object values (?, ?, ?, ?, ?, ?, ?, ?, null)',
+        'insert or ignore into object values (?, ?, ?, ?, ?, ?, ?, null)',
         object.name,
         object.kind,
         priorities[object.kind],
         object.bytes,
         JSON.stringify(object),
         Date.parse(object.sealedAt),
-        object.kind === 'wal' ? object.about.segment : null,
         onDisk ? 1 : 0,
       );
+      if (object.kind === 'wal') this.#insertPlace(object);
       for (const region of this.regions)
         this.#run('insert or ignore into copy (region, name) values (?, ?)', region, object.name);
       if (made)
         this.#run('insert or ignore into taken values (?, ?, ?)', made.file, made.system, made.sha256);
       for (const [key, value] of Object.entries(facts)) this.setFact(key, value);
     })();
+  }
+
+  #insertPlace({ name, about }: SealedObject<'wal'>): void {
+    this.#run(
+      'insert or ignore into wal values (?, ?, ?, ?, ?, ?)',
+      name,
+      about.systemIdentifier,
+      about.timeline,
+      lsnPosition(about.startLsn),
+      lsnPosition(about.endLsn),
+      Date.parse(about.closedAt),
+    );
   }
 
   #statement(sql: string): Database.Statement {
