@@ -7,6 +7,25 @@ import { SetupError } from './say.mjs';
 const OLDEST_POSTGRES = 15;
 const POSTGRES_ROOT = '/usr/lib/postgresql';
 const CHROMIUM_NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
+/**
+ * What tests of the backups need beside Postgres: a real S3 server, the stock tools that open a backup, and the program that
+ * ours is measured against. The package, and a program of it.
+ */
+const TEST_PACKAGES = [
+  ['radosgw', 'radosgw'],
+  ['ceph-mon', 'ceph-mon'],
+  ['ceph-osd', 'ceph-osd'],
+  ['gnupg', 'gpg'],
+  ['zstd', 'zstd'],
+  ['pgbackrest', 'pgbackrest'],
+];
+/** With which backups are opened without us: program and package. */
+const TOOLS_OF_TESTS = [
+  ['gpg', 'gnupg'],
+  ['zstd', 'zstd'],
+  ['jq', 'jq'],
+  ['openssl', 'openssl'],
+];
 /** Another apt, such as the nightly upgrades, may hold the lock for a while. */
 const APT_LOCK_WAIT_S = 300;
 
@@ -15,12 +34,14 @@ export function debianNeeds(forTests) {
   const names = [];
   if (!hasPostgres()) names.push('postgresql');
   if (forTests && !CHROMIUM_NAMES.some(onPath)) names.push('chromium');
+  if (forTests) names.push(...TEST_PACKAGES.filter(([, program]) => !onPath(program)).map(([name]) => name));
   if (forTests && !onPath('faketime')) names.push('faketime');
+  for (const [program, name] of TOOLS_OF_TESTS) if (forTests && !onPath(program)) names.push(name);
   if (names.length === 0) return [];
   const rights = requireRights(names);
   return [
     {
-      what: `Debian ${names.length === 1 ? 'package' : 'packages'} ${names.join(' and ')}`,
+      what: `Debian ${names.length === 1 ? 'package' : 'packages'} ${listed(names)}`,
       how: 'apt-get install',
       install: (root) => installPackages(root, names, rights),
     },
@@ -28,7 +49,7 @@ export function debianNeeds(forTests) {
 }
 
 function requireRights(names) {
-  const lacks = `This machine lacks ${names.join(' and ')}`;
+  const lacks = `This machine lacks ${listed(names)}`;
   if (!onPath('apt-get'))
     throw new SetupError(`${lacks}, and has no apt-get: install it in its own way, then try again.`);
   const rights = administratorRights();
@@ -56,6 +77,10 @@ function installPackages(root, names, rights) {
       `This system's postgresql is older than ${OLDEST_POSTGRES}: install PostgreSQL ${OLDEST_POSTGRES} or later (https://apt.postgresql.org), then try again.`,
     );
   }
+}
+
+function listed(names) {
+  return names.length < 2 ? names.join() : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
 }
 
 /** What to put before a command to run it as root; null when this user may not. */
