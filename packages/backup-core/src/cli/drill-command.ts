@@ -1,0 +1,125 @@
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { type Command, Option } from 'commander';
+import { type DrillOptions, runDrill } from '../drill/drill.ts';
+import { drillState, usualDrills } from '../drill/drill-schedule.ts';
+import { type Proof, signProof } from '../drill/proof.ts';
+import { loadManifestKey } from '../keys/manifest-key.ts';
+import { serverOwner } from '../restore/postgres/owner.ts';
+import { decryptorOf, type KeyOptions, openArchive, readerOf } from './archive.ts';
+import type { CliParts } from './cli.ts';
+import { type BackupConfig, readConfig, required } from './config/config.ts';
+import { exitCodeHelp, exitCodes } from './exit-codes.ts';
+import { progressLine } from './progress-line.ts';
+import { keepProof, readProofs } from './proofs.ts';
+import { tellFault } from './restore-command.ts';
+import { withConfig, withKey } from './shared-options.ts';
+import { duration } from './words.ts';
+
+interface Options extends KeyOptions {
+  config: string;
+  kind: Proof['kind'];
+  region?: string;
+  database: string;
+  signKey?: string;
+  out?: string;
+  json?: boolean;
+}
+
+export function addDrillCommand(program: Command, parts: CliParts): void {
+  const command = program
+    .command('drill')
+    .description(
+      'Restore into a scratch Postgres from one region alone, compare every table and total, try the application, sign a proof.',
+    )
+    .addOption(new Option('--kind <kind>', 'what is restored').choices(['base', 'dump']).default('base'))
+    .option('--region <name>', 'the region that is read; otherwise the one whose turn it is')
+    .option('--database <name>', 'the database whose tables were counted', 'skooly')
+    .option('--sign-key <file>', 'Ed25519 key of whoever runs the drill; otherwise manifestKeyFile')
+    .option('--out <folder>', 'where the proof is written; otherwise <stateDir>/proofs')
+    .option('--json', 'the proof as one line of JSON')
+    .addHelpText(
+      'after',
+      exitCodeHelp(['ok', 'failed', 'usage', 'unreachable', 'manifest', 'drillFailed', 'keys']),
+    );
+  withKey(withConfig(command)).action((options: Options) => drill(options, parts));
+}
+
+async function drill(options: Options, parts: CliParts): Promise<void> {
+  const { openRegion, terminal, signal, now, setExitCode } = parts;
+  const config = readConfig(options.config);
+  const drills = required(config, 'drills');
+  const signer = await loadManifestKey(options.signKey ?? required(config, 'manifestKeyFile'));
+  const folder = options.out ?? join(required(config, 'stateDir'), 'proofs');
+  const region = options.region ?? (await regionWhoseTurn(config, options.kind, now()));
+  const decryptor = await decryptorOf(options, terminal);
+  const archive = await openArchive({ config, openRegion, only: region, signal });
+  try {
+    const { smokeCommand } = drills;
+    const proof = await runDrill({
+      id: randomBytes(6).toString('hex'),
+      site: config.site,
+      kind: options.kind,
+      region,
+      objects: archive.objects,
+      reader: readerOf(archive, decryptor, (fault) => tellFault(fault, terminal)),
+      scratch: drills.scratchDir,
+      database: options.database,
+      totals: config.totals ?? {},
+      ...(smokeCommand !== undefined && { smoke: smokeBy(smokeCommand, signal) }),
+      signal,
+      now,
+      nowMs: () => performance.now(),
+      onProgress: progressLine(terminal),
+    });
+    const file = await keepProof(folder, signProof(proof, signer));
+    terminal.write(options.json ? `${JSON.stringify(proof)}\n` : proofText(proof, file));
+    if (!proof.passed) setExitCode(exitCodes.drillFailed);
+  } finally {
+    archive.close();
+  }
+}
+
+async function regionWhoseTurn(config: BackupConfig, kind: Proof['kind'], now: Date): Promise<string> {
+  const [first, ...rest] = config.regions.map(({ name }) => name);
+  const names = [first as string, ...rest] as [string, ...string[]];
+  return drillState(kind, await readProofs(config), names, usualDrills[kind], { now, since: now }).region;
+}
+
+/** The command gets DATABASE_URL, and runs as the server's user, who may enter the socket's folder. */
+function smokeBy(command: string, signal: AbortSignal): NonNullable<DrillOptions['smoke']> {
+  return async (server, database) => {
+    const { user } = server.connection(database);
+    const url = `postgres://${user}@/${database}?host=${encodeURIComponent(server.socketFolder)}&port=${server.port}`;
+    const child = spawn('/bin/sh', ['-c', command], {
+      ...serverOwner(),
+      cwd: '/',
+      env: { ...process.env, DATABASE_URL: url },
+      stdio: ['ignore', 'inherit', 'inherit'],
+      signal,
+    });
+    const code = await new Promise<number | null>((resolve, reject) => {
+      child.once('error', reject);
+      child.once('close', resolve);
+    });
+    if (code !== 0) throw new Error(`${command} ended with ${code}`);
+  };
+}
+
+function proofText(
+  { passed, region, object, compared, rtoMs, rpoMs, problems }: Proof,
+  file: string,
+): string {
+  const times = `RTO ${rtoMs === null ? '–' : duration(rtoMs)}, RPO ${rpoMs === null ? '–' : duration(rpoMs)}`;
+  const what = compared
+    ? `${compared.tables} tables, ${compared.rows} rows compared with ${compared.with}`
+    : '';
+  const lines = [
+    `${passed ? 'PASSED' : 'FAILED'}  ${region}  ${object?.name ?? ''}  ${times}`,
+    what,
+    ...problems,
+    `proof: ${file}`,
+  ];
+  return `${lines.filter(Boolean).join('\n')}\n`;
+}

@@ -1,0 +1,79 @@
+/** What a person reads, in both languages, and numbers as they read them. */
+import type { Phase } from '../restore/progress.ts';
+import type { Language } from './terminal.ts';
+
+const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+
+export function bytes(count: number): string {
+  const power = Math.min(count < 1 ? 0 : Math.floor(Math.log10(count) / 3), units.length - 1);
+  const value = count / 1000 ** power;
+  return `${power === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[power]}`;
+}
+
+export function duration(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+  if (seconds < 172_800) return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
+  return `${Math.floor(seconds / 86_400)} d ${Math.floor((seconds % 86_400) / 3600)} h`;
+}
+
+export const phases: Record<Language, Record<Phase, string>> = {
+  en: {
+    base: 'fetching the base',
+    verify: 'checking the base',
+    replay: 'replaying WAL',
+    dump: 'restoring the dump',
+    compare: 'comparing every table',
+    ready: 'ready',
+  },
+  fr: {
+    base: 'récupération de la base',
+    verify: 'vérification de la base',
+    replay: 'application des WAL',
+    dump: 'restauration du dump',
+    compare: 'comparaison de chaque table',
+    ready: 'prêt',
+  },
+};
+
+export const words = {
+  en: {
+    moment: 'Moment',
+    base: 'Base',
+    segments: 'WAL segments',
+    left: 'left',
+    running: 'Postgres runs',
+    stopped: 'It stopped replaying',
+    lastCommit: 'last commit',
+    port: 'port',
+    socket: 'socket folder',
+    log: 'log',
+    took: 'took',
+    settings:
+      'It archives nothing and follows nobody. To make it the server of the site: stop it, put its own configuration in place, start it.',
+    tablesEqual: 'tables are as they were backed up',
+    fault: 'not from',
+    dryRun: 'Dry run: nothing was changed. Add --apply to do it.',
+    applied: 'Done.',
+  },
+  fr: {
+    moment: 'Moment',
+    base: 'Base',
+    segments: 'segments WAL',
+    left: 'restant',
+    running: 'Postgres fonctionne',
+    stopped: 'Il s’est arrêté',
+    lastCommit: 'dernière transaction',
+    port: 'port',
+    socket: 'dossier du socket',
+    log: 'journal',
+    took: 'durée',
+    settings:
+      'Il n’archive rien et ne suit personne. Pour en faire le serveur du site : arrêtez-le, remettez sa configuration, démarrez-le.',
+    tablesEqual: 'tables sont comme lors de la sauvegarde',
+    fault: 'pas depuis',
+    dryRun: 'Essai : rien n’a été modifié. Ajoutez --apply pour le faire.',
+    applied: 'Fait.',
+  },
+} as const satisfies Record<Language, Record<string, string>>;
