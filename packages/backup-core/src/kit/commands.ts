@@ -48,12 +48,19 @@ jq -r 'select(.kind == "wal") | .about.segment + " " + .name' objects |
   while read -r segment name; do gpg --decrypt "$name" < /dev/null | zstd -d > "wal/$segment"; done
 jq -r 'select(.kind == "history") | .about.file + " " + .name' objects |
   while read -r file name; do gpg --decrypt "$name" < /dev/null | zstd -d > "wal/$file"; done
+touch data/postgresql.conf data/pg_ident.conf data/recovery.signal
+test -e data/pg_hba.conf || echo 'local all all peer' > data/pg_hba.conf
 cat >> data/postgresql.auto.conf <<EOF
+archive_mode = off
+hot_standby = off
 restore_command = 'cp $PWD/wal/%f %p'
 recovery_target_time = '2026-11-23 10:32:00+01'
 recovery_target_action = 'promote'
 EOF
-touch data/recovery.signal
-pg_ctl -D data -o '-p 5499 -k /tmp' start`,
+pg_ctl -D data -l log -t 86400 -o '-p 5499 -k /tmp -c listen_addresses=' start
+until psql -h /tmp -p 5499 -d postgres -Atc 'select not pg_is_in_recovery()'; do
+  sleep 2
+  pg_ctl -D data status || { tail log; break; }
+done`,
   };
 }

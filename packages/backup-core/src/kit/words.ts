@@ -66,7 +66,7 @@ export const kitWords: Record<Language, KitWords> = {
     dump: 'Étape 3, le plus simple. Retrouver la dernière nuit',
     pointInTime: 'Étape 3, le plus complet. Retrouver un moment précis',
     pointInTimeNote:
-      'Remplacez les deux heures : la première en temps universel (heure de Douala moins 1), la seconde en heure de Douala avec +01. Ne lancez pas postgres en root. « select pg_is_in_recovery(); » doit répondre f.',
+      'Remplacez les deux heures : la première en temps universel (heure de Douala moins 1), la seconde en heure de Douala avec +01. Ne lancez pas postgres en root. Cela peut durer ; la dernière commande doit finir par répondre t. Si le fichier log dit « recovery ended before configured recovery target was reached », enlevez la ligne recovery_target_time et relancez pg_ctl.',
     after: [
       'Comparez le nombre de lignes des tables avec « about.tables » de la sauvegarde avant que quelqu’un ne travaille.',
       'Notez l’heure retrouvée : ce qui a été saisi après est perdu, ou se trouve encore sur les autres machines.',
@@ -111,7 +111,7 @@ export const kitWords: Record<Language, KitWords> = {
     dump: 'Step 3, the simplest. Get last night back',
     pointInTime: 'Step 3, the most complete. Get a chosen moment back',
     pointInTimeNote:
-      'Replace the two times: the first in universal time (Douala minus 1 hour), the second in Douala time with +01. Do not run postgres as root. “select pg_is_in_recovery();” must answer f.',
+      'Replace the two times: the first in universal time (Douala minus 1 hour), the second in Douala time with +01. Do not run postgres as root. It may take long; the last command must end by answering t. If the file log says “recovery ended before configured recovery target was reached”, take the line recovery_target_time out and run pg_ctl again.',
     after: [
       'Compare the row counts of the tables with “about.tables” of the backup before anybody works.',
       'Write down the moment you got back: what was entered later is lost, or is still on the other machines.',
