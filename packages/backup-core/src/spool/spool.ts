@@ -128,6 +128,20 @@ export class Spool implements Disposable {
     return () => this.#listeners.delete(listener);
   }
 
+  /** The next change, or the end of the signal. `signal` aborts with `end`, which is to be called in any case. */
+  nextChange(until: AbortSignal): { happened: Promise<void>; signal: AbortSignal; end(): void } {
+    const { promise: happened, resolve } = Promise.withResolvers<void>();
+    const ended = new AbortController();
+    const off = this.onChange(resolve);
+    until.addEventListener('abort', () => resolve(), { once: true, signal: ended.signal });
+    if (until.aborted) resolve();
+    const end = () => {
+      off();
+      ended.abort();
+    };
+    return { happened, signal: ended.signal, end };
+  }
+
   changed(): void {
     for (const listener of this.#listeners) listener();
   }
@@ -374,6 +388,10 @@ export class Spool implements Disposable {
         if (!present.has(name)) this.#run('update object set on_disk = 0 where name = ?', name);
       const named = JSON.stringify(this.regions);
       this.#run('delete from copy where region not in (select value from json_each(?))', named);
+      this.#run(
+        `delete from fact where key like 'surveyed:%' and substr(key, 10) not in (select value from json_each(?))`,
+        named,
+      );
       this.#run(
         'insert or ignore into copy (region, name) select value, name from object, json_each(?)',
         named,

@@ -63,11 +63,11 @@ export async function runUploads(options: UploadOptions, signal: AbortSignal): P
 async function runLane(options: UploadOptions, lane: Lane, signal: AbortSignal): Promise<void> {
   const { spool, region, state, clock } = options;
   while (!signal.aborted) {
-    const changed = nextChange(spool, signal);
+    const changed = spool.nextChange(signal);
     const waitMs = state.waitMs();
     const item = waitMs > 0 || (lane === 'bulk' && isOverdue(options)) ? null : spool.next(region.name, lane);
     if (item === null) {
-      await Promise.race([changed.promise, clock.sleep(Math.max(waitMs, idleMs), changed.signal)]);
+      await Promise.race([changed.happened, clock.sleep(Math.max(waitMs, idleMs), changed.signal)]);
       changed.end();
       if (waitMs > 0) await clock.sleep(state.waitMs(), signal);
       continue;
@@ -177,16 +177,4 @@ function failed(options: UploadOptions, { object, attempts }: QueuedObject, erro
   if (isOwn && state.failed(error)) events.trouble(region.name, error);
   state.hurry();
   events.failed(region.name, object.name, error);
-}
-
-function nextChange(spool: Spool, signal: AbortSignal) {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const ended = new AbortController();
-  const off = spool.onChange(resolve);
-  signal.addEventListener('abort', () => resolve(), { once: true, signal: ended.signal });
-  const end = () => {
-    off();
-    ended.abort();
-  };
-  return { promise, signal: ended.signal, end };
 }
