@@ -29,6 +29,7 @@ export function buildCli(parts: CliParts): Command {
     'Sealed backups in two regions: made, watched, proven, and brought back.',
   );
   program.exitOverride();
+  program.configureOutput({ writeOut: parts.terminal.write, writeErr: parts.terminal.complain });
   addRunCommands(program, parts);
   addKeysCommands(program, parts);
   addStatusCommand(program, parts);

@@ -73,7 +73,7 @@ async function drill(options: Options, parts: CliParts): Promise<void> {
       nowMs: () => performance.now(),
       onProgress: progressLine(terminal),
     });
-    const file = await keepProof(folder, signProof(proof, signer));
+    const file = await keepProof(folder, signProof(proof, signer), config.stateDir);
     terminal.write(options.json ? `${JSON.stringify(proof)}\n` : proofText(proof, file));
     if (!proof.passed) setExitCode(exitCodes.drillFailed);
   } finally {

@@ -1,0 +1,169 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import pg from 'pg';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type PublishedArchive, publishArchive } from '../../../../test/support/published-archive.ts';
+import { openRegion } from '../region/s3-region.ts';
+import { buildCli } from './cli.ts';
+import { exitCodeOf } from './exit-codes.ts';
+import type { Language } from './terminal.ts';
+
+let site: PublishedArchive;
+let beforeDeletion: string;
+
+beforeAll(async () => {
+  site = await publishArchive({ totals: { fees: 'select sum(amount) from public.fee' } });
+  const { live } = site;
+  await live.query('create table users (id int primary key, email text unique)');
+  await live.query(
+    'create table fee (id int primary key, amount int, clerk int references users on delete cascade)',
+  );
+  await live.query("insert into users select n, 'u' || n from generate_series(1, 50) n");
+  await live.query('insert into fee select n, n, n from generate_series(1, 50) n');
+  await live.takeBase();
+  await live.takeDump();
+  await live.archive();
+  const { rows } = await live.query(
+    `select to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') as at`,
+  );
+  beforeDeletion = `${rows[0].at} UTC`;
+  await live.query('delete from users where id > 10');
+  await live.query("insert into users values (100, 'after')");
+  await live.archive();
+  await site.publish();
+}, 120_000);
+afterAll(() => site?.stop());
+
+async function run(args: string[], language: Language = 'en') {
+  const told = { out: '', errors: '', code: 0 };
+  const program = buildCli({
+    openRegion,
+    terminal: {
+      write: (text) => {
+        told.out += text;
+      },
+      complain: (text) => {
+        told.errors += text;
+      },
+      live: false,
+      language,
+      askHidden: async () => null,
+    },
+    signal: new AbortController().signal,
+    now: () => new Date(),
+    setExitCode: (code) => {
+      told.code = code;
+    },
+  });
+  try {
+    await program.parseAsync([...args, '--config', site.configFile], { from: 'user' });
+  } catch (error) {
+    told.code = exitCodeOf(error);
+    told.errors += (error as Error).message;
+  }
+  return told;
+}
+const withKey = (...args: string[]) => [...args, '--key', site.keyFile];
+
+test('list shows bases, dumps and how far the WAL goes', async () => {
+  const { out, code } = await run(['list']);
+  expect(code).toBe(0);
+  expect(out).toMatch(/^base {6}.* UTC = .* Africa\/Douala .*mvan\/base\//m);
+  expect(out).toMatch(/^wal {3}\d objects, to /m);
+  const lines = (await run(['list', '--json'])).out.trim().split('\n');
+  expect(lines.map((line) => JSON.parse(line).kind)).toContain('wal');
+});
+
+test('verify reads everything, and names what is damaged in which region', async () => {
+  expect((await run(withKey('verify', '--deep', '--open'))).out).toContain('everything is whole');
+  const { name } = site.live.objects.find(({ kind }) => kind === 'dump') as { name: string };
+  const { store } = site.servers[0];
+  const file = store.pathOf(
+    store.buckets.get('skooly-backup')?.objects.get(name)?.[0]?.segments[0]?.file as string,
+  );
+  const bytes = readFileSync(file);
+  writeFileSync(file, Buffer.concat([bytes.subarray(0, -1), Buffer.from([(bytes.at(-1) as number) ^ 1])]));
+  const { out, code } = await run(['verify', '--deep']);
+  writeFileSync(file, bytes);
+  expect([code, out]).toEqual([5, expect.stringContaining(`paris: ${name}: its SHA-256 differs`)]);
+  expect(out).not.toContain('douala:');
+});
+
+test('status says what is good, per region, in both languages and as JSON', async () => {
+  const json = await run(['status', '--json']);
+  const status = JSON.parse(json.out);
+  expect(status).toMatchObject({
+    site: 'mvan',
+    dump: { name: expect.stringContaining('mvan/dump/') },
+    base: { name: expect.stringContaining('mvan/base/') },
+    regions: [
+      { name: 'paris', state: 'ok', missing: 0 },
+      { name: 'douala', state: 'ok', missing: 0 },
+    ],
+    alarms: [],
+  });
+  expect(status.rpoMs).toBeLessThan(300_000);
+  expect((await run(['status'], 'fr')).out).toContain('Tout est en ordre.');
+});
+
+test('restore --at gives a running Postgres at that moment; drill proves it; a wrong moment has its own exit code', async () => {
+  const to = join(site.scratch, 'at');
+  const { out, errors, code } = await run(
+    withKey('restore', '--to', to, '--at', beforeDeletion, '--region', 'douala', '--json'),
+  );
+  expect([code, errors.includes('Africa/Douala')]).toEqual([0, true]);
+  const { port, socketFolder, pid } = JSON.parse(out);
+  const client = new pg.Client({ host: socketFolder, port, user: 'postgres', database: 'postgres' });
+  await client.connect();
+  expect((await client.query('select count(*)::int as n from users')).rows).toEqual([{ n: 50 }]);
+  await client.end();
+  process.kill(pid, 'SIGINT');
+  expect((await run(withKey('restore', '--to', to, '--at', beforeDeletion))).code).toBe(13);
+  expect((await run(withKey('restore', '--to', `${to}2`, '--at', '2020-01-01 00:00 UTC'))).code).toBe(10);
+  expect((await run(withKey('restore', '--to', `${to}2`, '--at', '2020-01-01 00:00'))).code).toBe(2);
+  expect((await run(withKey('restore', '--to', `${to}2`, '--latest', '--region', 'lyon'))).code).toBe(2);
+  expect((await run(['restore', '--latest'])).code).toBe(2);
+});
+
+test('restore --dump brings the nightly dump back', async () => {
+  const { out, code } = await run(
+    withKey('restore', '--to', join(site.scratch, 'dump'), '--dump', 'latest', '--json'),
+  );
+  const { comparison, pid } = JSON.parse(out);
+  process.kill(pid, 'SIGINT');
+  expect([code, comparison.differences, comparison.totals]).toEqual([0, [], { fees: '1275' }]);
+});
+
+test('a drill signs a proof, and status tells of it', async () => {
+  const { out, code } = await run(withKey('drill', '--database', 'postgres', '--json'));
+  expect([code, JSON.parse(out)]).toMatchObject([0, { passed: true, compared: { rows: 100 } }]);
+  const status = JSON.parse((await run(['status', '--json'])).out);
+  expect(status.lastProof).toMatchObject({ passed: true, kind: 'base' });
+  expect(readdirSync(join(site.live.dir, 'state', 'proofs'))).toHaveLength(1);
+});
+
+test('rows-back: a dry run, then the rows are there again, and what came after is too', async () => {
+  const args = withKey('rows-back', '--at', beforeDeletion, '--table', 'users', '--scratch', site.scratch);
+  expect((await run(args)).out).toContain('Dry run');
+  expect((await site.live.query('select count(*)::int as n from users')).rows[0].n).toBe(11);
+  expect((await run([...args, '--apply'])).out).toContain(
+    'public.fee  (it refers to public.users)  40 gone, 40 come back',
+  );
+  expect((await site.live.query('select count(*)::int as n from users')).rows[0].n).toBe(51);
+  expect((await site.live.query('select count(*)::int as n from fee')).rows[0].n).toBe(50);
+});
+
+test('retention prints its calendar and removes nothing', async () => {
+  const { out } = await run(['retention', '--dry-run']);
+  expect(out).toMatch(/keep .*1 base .*1 dump|keep .*dump/);
+  expect(out).toContain('0 may go');
+});
+
+test('a manifest that was set back in one region is noticed, and refused when it is older than what was seen', async () => {
+  const seen = join(site.live.dir, 'state', 'head-seen.json');
+  const head = JSON.parse(readFileSync(seen, 'utf8'));
+  writeFileSync(seen, JSON.stringify({ ...head, number: head.number + 1 }));
+  const { code, errors } = await run(['list']);
+  writeFileSync(seen, JSON.stringify(head));
+  expect([code, errors]).toEqual([4, expect.stringContaining('has been seen')]);
+});
