@@ -4,6 +4,7 @@ export * from './keys/errors.ts';
 export * from './keys/manifest-key.ts';
 export * from './keys/private-key.ts';
 export * from './keys/recipient.ts';
+export { emergencyKit, type KitInput } from './kit/kit.ts';
 export * from './manifest/adopt.ts';
 export type { Entry, Head, LiveObject, PageReference, Removal } from './manifest/entry.ts';
 export * from './manifest/errors.ts';

@@ -109,7 +109,9 @@ export const SealedObjectSchema = Type.Union(objectKinds.map((kind) => sealedObj
 
 function sealedObject(kind: ObjectKind, aboutKind: TSchema) {
   return Type.Object({
-    name: Type.String({ pattern: `^[a-z0-9][a-z0-9-]{0,62}/${kind}/[A-Za-z0-9._/-]{1,200}$` }),
+    name: Type.String({
+      pattern: `^(?!.*(\\.\\.|//))[a-z0-9][a-z0-9-]{0,62}/${kind}/[A-Za-z0-9._/-]{1,200}$`,
+    }),
     kind: Type.Literal(kind),
     bytes: count,
     sha256: hexSha256,

@@ -10,7 +10,7 @@ import { canonicalJson } from '../format/canonical.ts';
 import { SealedObjectSchema } from '../format/object.ts';
 import type { LiveObject, PageReference } from './entry.ts';
 import { ManifestError } from './errors.ts';
-import { sha256Of } from './signed-entry.ts';
+import { isOf, sha256Of } from './signed-entry.ts';
 
 const compress = promisify(zstdCompress);
 const decompress = promisify(zstdDecompress);
@@ -63,5 +63,8 @@ export async function readPage(
   const page = JSON.parse((await decompress(bytes, { maxOutputLength: maxPageBytes })).toString('utf8'));
   if (!Check(PageSchema, page) || page.site !== site || page.objects.length !== reference.objects)
     throw refuse('the page is not as the checkpoint says.');
-  return (page as Page).objects as LiveObject[];
+  const objects = (page as Page).objects as LiveObject[];
+  if (!objects.every(({ object }) => isOf(site, object.name)))
+    throw refuse('it names objects of another site.');
+  return objects;
 }

@@ -71,10 +71,18 @@ function parse(line: string): Entry | null {
     const value: unknown = JSON.parse(line);
     if (!Check(EntrySchema, value) || canonicalJson(value) !== line) return null;
     const entry = value as Entry;
-    return (entry.previous === null) === (entry.number === 1) ? entry : null;
+    const own = [...entry.put, ...(entry.checkpoint?.pages ?? [])].every(({ name }) =>
+      isOf(entry.site, name),
+    );
+    return own && (entry.previous === null) === (entry.number === 1) ? entry : null;
   } catch {
     return null;
   }
+}
+
+/** A site speaks of what lies under its own prefix alone. */
+export function isOf(site: string, name: string): boolean {
+  return name.startsWith(`${site}/`);
 }
 
 function parseSeal(line: string): { key: string; signature: string } | null {
