@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { generateKey, readPrivateKey } from 'openpgp';
 import { type S3Server, startS3, testCredential } from '../../../../test/support/s3/s3.ts';
 import type { SealedObject } from '../format/object.ts';
-import { type ManifestKey, makeManifestKey } from '../keys/manifest-key.ts';
+import { loadManifestKey, makeManifestKey } from '../keys/manifest-key.ts';
 import { readRecipient } from '../keys/recipient.ts';
 import { readManifest } from '../manifest/read-manifest.ts';
 import { openRegion, type S3Region } from '../region/s3-region.ts';
