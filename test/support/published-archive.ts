@@ -38,6 +38,8 @@ export async function publishArchive(options: ArchivedOptions = {}): Promise<Pub
   mkdirSync(scratch, { mode: 0o755 });
   const manifestKeyFile = join(live.dir, 'manifest.pem');
   const key = await makeManifestKey(manifestKeyFile);
+  const drillKeyFile = join(live.dir, 'drill.pem');
+  await makeManifestKey(drillKeyFile);
   const regions = names.map((name, i) => {
     const credentials = new RegionCredentials(testCredential.accessKeyId, testCredential.secretAccessKey);
     const { endpoint } = servers[i] as S3Server;
@@ -59,7 +61,7 @@ export async function publishArchive(options: ArchivedOptions = {}): Promise<Pub
       accessKeyId: testCredential.accessKeyId,
       secretKeyFile,
     })),
-    drills: { scratchDir: scratch },
+    drills: { scratchDir: scratch, keyFile: drillKeyFile },
   };
   let published = 0;
   return {

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -139,7 +139,10 @@ test('a drill signs a proof, and status tells of it', async () => {
   expect([code, JSON.parse(out)]).toMatchObject([0, { passed: true, compared: { rows: 100 } }]);
   const status = JSON.parse((await run(['status', '--json'])).out);
   expect(status.lastProof).toMatchObject({ passed: true, kind: 'base' });
-  expect(readdirSync(join(site.live.dir, 'state', 'proofs'))).toHaveLength(1);
+  const proofs = join(site.live.dir, 'state', 'proofs');
+  expect(readdirSync(proofs)).toHaveLength(1);
+  rmSync(proofs, { recursive: true });
+  expect(JSON.parse((await run(['status', '--json'])).out).lastProof).toEqual(status.lastProof);
 });
 
 test('rows-back: a dry run, then the rows are there again, and what came after is too', async () => {

@@ -6,6 +6,7 @@ import { Command } from 'commander';
 import type { OpenRegion } from './archive.ts';
 import { addDrillCommand } from './drill-command.ts';
 import { addKeysCommands } from './keys-command.ts';
+import { addKitCommand } from './kit-command.ts';
 import { addListCommand } from './list-command.ts';
 import { addRestoreCommand } from './restore-command.ts';
 import { addRetentionCommand } from './retention-command.ts';
@@ -32,6 +33,7 @@ export function buildCli(parts: CliParts): Command {
   program.configureOutput({ writeOut: parts.terminal.write, writeErr: parts.terminal.complain });
   addRunCommands(program, parts);
   addKeysCommands(program, parts);
+  addKitCommand(program, parts);
   addStatusCommand(program, parts);
   addListCommand(program, parts);
   addVerifyCommand(program, parts);

@@ -4,15 +4,16 @@ import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { type DrillOptions, runDrill } from '../drill/drill.ts';
 import { drillState, usualDrills } from '../drill/drill-schedule.ts';
-import { type Proof, signProof } from '../drill/proof.ts';
+import { type Proof, type SignedProof, signProof } from '../drill/proof.ts';
 import { loadManifestKey } from '../keys/manifest-key.ts';
 import { serverOwner } from '../restore/postgres/owner.ts';
-import { decryptorOf, type KeyOptions, openArchive, readerOf } from './archive.ts';
+import { decryptorOf, type KeyOptions, openArchive, readerOf, regionSettings } from './archive.ts';
 import type { CliParts } from './cli.ts';
 import { type BackupConfig, readConfig, required } from './config/config.ts';
+import { ConfigError } from './config/errors.ts';
 import { exitCodeHelp, exitCodes } from './exit-codes.ts';
 import { progressLine } from './progress-line.ts';
-import { keepProof, readProofs } from './proofs.ts';
+import { keepProof, publishProof, readProofs } from './proofs.ts';
 import { tellFault } from './restore-command.ts';
 import { withConfig, withKey } from './shared-options.ts';
 import { duration } from './words.ts';
@@ -22,7 +23,6 @@ interface Options extends KeyOptions {
   kind: Proof['kind'];
   region?: string;
   database: string;
-  signKey?: string;
   out?: string;
   json?: boolean;
 }
@@ -36,7 +36,6 @@ export function addDrillCommand(program: Command, parts: CliParts): void {
     .addOption(new Option('--kind <kind>', 'what is restored').choices(['base', 'dump']).default('base'))
     .option('--region <name>', 'the region that is read; otherwise the one whose turn it is')
     .option('--database <name>', 'the database whose tables were counted', 'skooly')
-    .option('--sign-key <file>', 'Ed25519 key of whoever runs the drill; otherwise manifestKeyFile')
     .option('--out <folder>', 'where the proof is written; otherwise <stateDir>/proofs')
     .option('--json', 'the proof as one line of JSON')
     .addHelpText(
@@ -50,9 +49,15 @@ async function drill(options: Options, parts: CliParts): Promise<void> {
   const { openRegion, terminal, signal, now, setExitCode } = parts;
   const config = readConfig(options.config);
   const drills = required(config, 'drills');
-  const signer = await loadManifestKey(options.signKey ?? required(config, 'manifestKeyFile'));
+  const scratch = needed(
+    drills.scratchDir,
+    'drills.scratchDir',
+    'name a folder that the user postgres can enter',
+  );
+  const keyFile = needed(drills.keyFile, 'drills.keyFile', 'make one with `skooly-backup keys make`');
+  const signer = await loadManifestKey(keyFile);
   const folder = options.out ?? join(required(config, 'stateDir'), 'proofs');
-  const region = options.region ?? (await regionWhoseTurn(config, options.kind, now()));
+  const region = options.region ?? (await regionWhoseTurn(config, options.kind, parts));
   const decryptor = await decryptorOf(options, terminal);
   const archive = await openArchive({ config, openRegion, only: region, signal });
   try {
@@ -64,7 +69,7 @@ async function drill(options: Options, parts: CliParts): Promise<void> {
       region,
       objects: archive.objects,
       reader: readerOf(archive, decryptor, (fault) => tellFault(fault, terminal)),
-      scratch: drills.scratchDir,
+      scratch,
       database: options.database,
       totals: config.totals ?? {},
       ...(smokeCommand !== undefined && { smoke: smokeBy(smokeCommand, signal) }),
@@ -73,7 +78,9 @@ async function drill(options: Options, parts: CliParts): Promise<void> {
       nowMs: () => performance.now(),
       onProgress: progressLine(terminal),
     });
-    const file = await keepProof(folder, signProof(proof, signer), config.stateDir);
+    const signed = signProof(proof, signer);
+    const file = await keepProof(folder, signed);
+    await publish(file, signed, config, parts);
     terminal.write(options.json ? `${JSON.stringify(proof)}\n` : proofText(proof, file));
     if (!proof.passed) setExitCode(exitCodes.drillFailed);
   } finally {
@@ -81,10 +88,37 @@ async function drill(options: Options, parts: CliParts): Promise<void> {
   }
 }
 
-async function regionWhoseTurn(config: BackupConfig, kind: Proof['kind'], now: Date): Promise<string> {
-  const [first, ...rest] = config.regions.map(({ name }) => name);
-  const names = [first as string, ...rest] as [string, ...string[]];
-  return drillState(kind, await readProofs(config), names, usualDrills[kind], { now, since: now }).region;
+function needed(value: string | undefined, field: string, fix: string): string {
+  if (value === undefined) throw new ConfigError(field, 'is not set', fix);
+  return value;
+}
+
+async function regionWhoseTurn(
+  config: BackupConfig,
+  kind: Proof['kind'],
+  { openRegion, signal, now }: CliParts,
+): Promise<string> {
+  const opened = config.regions.map((values) => openRegion(regionSettings(config, values)));
+  const names = opened.map(({ name }) => name) as [string, ...string[]];
+  const proofs = await readProofs(config, opened, signal);
+  for (const region of opened) region.close?.();
+  return drillState(kind, proofs, names, usualDrills[kind], { now: now(), since: now() }).region;
+}
+
+/** Into every region; one that does not take it is told of, and the others have it. */
+async function publish(
+  file: string,
+  signed: SignedProof,
+  config: BackupConfig,
+  { openRegion, terminal, signal }: CliParts,
+): Promise<void> {
+  for (const values of config.regions) {
+    const region = openRegion(regionSettings(config, values));
+    await publishProof(file, signed, region, signal).catch((error: Error) =>
+      terminal.complain(`${error.message}\n`),
+    );
+    region.close?.();
+  }
 }
 
 /** The command gets DATABASE_URL, and runs as the server's user, who may enter the socket's folder. */

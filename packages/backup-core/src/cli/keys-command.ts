@@ -27,6 +27,19 @@ export function addKeysCommands(program: Command, { terminal, now }: CliParts): 
     });
   const keys = program.command('keys').description('OpenPGP keys that backups are sealed for.');
   keys
+    .command('make')
+    .description(
+      'Make an Ed25519 key for the drill machine, and print what the configuration of the sites needs of it.',
+    )
+    .argument('<file>', 'where the private half is kept; never written over')
+    .addHelpText('after', exitCodeHelp(['ok', 'failed', 'usage', 'keys']))
+    .action(async (file: string) => {
+      await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+      const { fingerprint, publicKey } = await makeManifestKey(file);
+      terminal.complain(`fingerprint  ${fingerprint}\n`);
+      terminal.write(`${JSON.stringify({ drillKeys: [publicKey] })}\n`);
+    });
+  keys
     .command('check')
     .description('Hold a public key to the rules of enrolment, and print what the configuration needs of it.')
     .argument('<file>', 'public key, as gpg --armor --export writes it')

@@ -1,46 +1,91 @@
-/** The proofs of drills that this machine keeps: the sealed ones in the regions are for those who hold a key. */
-import { existsSync } from 'node:fs';
+/**
+ * Proofs of drills: signed, in clear, under a prefix of their own in every region, where the drill machine may write and the
+ * sites read. Only those count that a drill key of the configuration signed.
+ */
+import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { type Proof, readProof, type SignedProof } from '../drill/proof.ts';
-import { trustedKeys } from './archive.ts';
+import { utcStamp } from '../format/names.ts';
+import { loadManifestKey } from '../keys/manifest-key.ts';
+import { noMultipartState, type Region } from '../region/region.ts';
 import type { BackupConfig } from './config/config.ts';
 
-export async function readProofs(config: BackupConfig): Promise<Proof[]> {
-  if (config.stateDir === undefined) return [];
-  const folder = join(config.stateDir, 'proofs');
-  const trusted = new Set((await trustedKeys(config)).map(({ publicKey }) => publicKey));
-  const names = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith('.json'));
-  const proofs: Proof[] = [];
-  for (const name of names.sort()) {
-    const proof = readProof(await readFile(join(folder, name), 'utf8'), trusted);
-    if (proof) proofs.push(proof);
+/** The newest ones tell how drills are; older ones are evidence that nobody asks for every day. */
+const NEWEST = 100;
+
+const prefixOf = (site: string) => `drills/${site}/`;
+
+/** From this machine and from the regions that answer, oldest first. */
+export async function readProofs(
+  config: BackupConfig,
+  regions: readonly Pick<Region, 'list' | 'get'>[],
+  signal: AbortSignal,
+): Promise<Proof[]> {
+  const trusted = new Set(config.drillKeys ?? []);
+  if (config.drills?.keyFile !== undefined)
+    trusted.add((await loadManifestKey(config.drills.keyFile)).publicKey);
+  if (trusted.size === 0) return [];
+  const found = new Map<string, Proof>();
+  const take = (written: string) => {
+    const proof = readProof(written, trusted);
+    if (proof?.site === config.site) found.set(proof.drill, proof);
+  };
+  for (const written of await localProofs(config)) take(written);
+  for (const region of regions) {
+    try {
+      for (const written of await regionProofs(region, config.site, signal)) take(written);
+    } catch {
+      signal.throwIfAborted();
+    }
   }
-  return proofs;
+  return [...found.values()].sort((a, b) => Date.parse(a.at) - Date.parse(b.at));
 }
 
-/** On the site's own machine the daemon takes a copy along to the regions. @returns where it is kept. */
-export async function keepProof(
-  folder: string,
-  signed: SignedProof,
-  stateDir: string | undefined,
-): Promise<string> {
+async function localProofs({ stateDir }: BackupConfig): Promise<string[]> {
+  if (stateDir === undefined) return [];
+  const folder = join(stateDir, 'proofs');
+  const names = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith('.json'));
+  return Promise.all(names.map((name) => readFile(join(folder, name), 'utf8')));
+}
+
+async function regionProofs(
+  region: Pick<Region, 'list' | 'get'>,
+  site: string,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const names: string[] = [];
+  for await (const { name } of region.list(prefixOf(site), { signal })) names.push(name);
+  return Promise.all(
+    names
+      .sort()
+      .slice(-NEWEST)
+      .map(async (name) => text(await region.get(name, { signal }))),
+  );
+}
+
+/** @returns where it is kept on this machine. */
+export async function keepProof(folder: string, signed: SignedProof): Promise<string> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const text = `${JSON.stringify(signed, null, 2)}\n`;
-  const file = join(folder, `${signed.proof.at.replaceAll(/[:.]/g, '')}-${signed.proof.drill}.json`);
-  await writeWhole(`${file}.new`, file, text);
-  if (stateDir !== undefined && existsSync(proofFolderOf(stateDir)))
-    await writeWhole(
-      join(stateDir, 'proof.new'),
-      join(proofFolderOf(stateDir), `${signed.proof.drill}.json`),
-      text,
-    );
+  const file = join(folder, fileName(signed.proof));
+  await writeFile(`${file}.new`, `${JSON.stringify(signed)}\n`, { mode: 0o600 });
+  await rename(`${file}.new`, file);
   return file;
 }
 
-const proofFolderOf = (stateDir: string) => join(stateDir, 'spool', 'incoming', 'proof');
+export async function publishProof(
+  path: string,
+  { proof }: SignedProof,
+  region: Pick<Region, 'put'>,
+  signal: AbortSignal,
+): Promise<void> {
+  const bytes = await readFile(path);
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  const options = { signal, state: noMultipartState };
+  await region.put(prefixOf(proof.site) + fileName(proof), { path, bytes: bytes.length, sha256 }, options);
+}
 
-async function writeWhole(temporary: string, file: string, text: string): Promise<void> {
-  await writeFile(temporary, text, { mode: 0o600 });
-  await rename(temporary, file);
+function fileName({ at, drill }: Proof): string {
+  return `${utcStamp(new Date(at))}-${drill}.json`;
 }

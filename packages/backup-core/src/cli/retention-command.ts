@@ -26,7 +26,7 @@ export function addRetentionCommand(program: Command, { openRegion, terminal, si
     const config = readConfig(file);
     const archive = await openArchive({ config, openRegion, signal });
     try {
-      const proofs = await readProofs(config);
+      const proofs = await readProofs(config, archive.regions, signal);
       const plan = planRetention({
         objects: archive.objects,
         policy: config.retention,

@@ -66,7 +66,7 @@ async function run(options: Options, { openRegion, terminal, signal }: CliParts)
       reader: readerOf(archive, decryptor, (fault) => tellFault(fault, terminal)),
       target,
       to: join(scratch, 'data'),
-      settings: { fsync: 'off' },
+      settings: { fsync: 'off', listen_addresses: '' },
       signal,
       nowMs: () => performance.now(),
       onProgress: progressLine(terminal),

@@ -149,7 +149,7 @@ async function keepRetention(
     const now = new Date();
     try {
       const objects = (await Array.fromAsync(engine.live())).map(({ object }) => object);
-      const proofs = await readProofs(config);
+      const proofs = await readProofs(config, regions, signal);
       const plan = await applyRetention({
         site: config.site,
         objects,

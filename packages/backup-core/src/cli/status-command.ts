@@ -40,7 +40,7 @@ export function addStatusCommand(
         evidence: await evidence(archive, signal),
         behind: archive.behind,
         failed: archive.failed,
-        proofs: await readProofs(config),
+        proofs: await readProofs(config, archive.regions, signal),
         drills: drillPolicies(config),
         daemon: await daemonStatus(config, now()),
         daemonExpected: config.archive !== undefined,

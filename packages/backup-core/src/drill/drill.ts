@@ -44,6 +44,9 @@ export interface DrillOptions {
   onProgress?(progress: Progress): void;
 }
 
+/** Nobody but this process is to reach it. */
+const SCRATCH = { fsync: 'off', listen_addresses: '' };
+
 export async function runDrill(options: DrillOptions): Promise<Proof> {
   const { id, site, kind, region, now, nowMs } = options;
   const begun = nowMs();
@@ -104,7 +107,7 @@ async function drillBase(options: DrillOptions, scratch: string): Promise<Attemp
     ...options,
     target: readTime(point.at),
     to: join(scratch, 'data'),
-    settings: { fsync: 'off' },
+    settings: SCRATCH,
   });
   const { server, plan } = restored;
   const compared = { totals, unlogged: false };
@@ -117,7 +120,12 @@ async function drillBase(options: DrillOptions, scratch: string): Promise<Attemp
 
 async function drillDump(options: DrillOptions, scratch: string): Promise<Attempt> {
   const to = join(scratch, 'data');
-  const { dump, server, database, comparison } = await restoreDump({ ...options, when: 'latest', to });
+  const { dump, server, database, comparison } = await restoreDump({
+    ...options,
+    when: 'latest',
+    to,
+    settings: SCRATCH,
+  });
   const newestMs = Date.parse(dump.about.takenAt);
   return { server, database, object: dump, comparedWith: dump.name, comparison, newestMs };
 }

@@ -26,6 +26,8 @@ export interface RestoreDumpOptions {
   readonly to: string;
   readonly port?: number | undefined;
   readonly totals?: Readonly<Record<string, string>>;
+  /** Settings of postgresql.conf for this run, such as fsync=off for a scratch server. */
+  readonly settings?: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
   readonly nowMs: () => number;
   onProgress?(progress: Progress): void;
@@ -61,13 +63,17 @@ export async function restoreDump(options: RestoreDumpOptions): Promise<Restored
       '--username=postgres',
     ];
     await must(programs, owner, 'initdb', [...shape, '-D', folders.data]);
-    server = await start({ ...common, settings: LOADING, signal: options.signal });
+    server = await start({
+      ...common,
+      settings: { ...options.settings, ...LOADING },
+      signal: options.signal,
+    });
     await fill(server, dump, programs, options, tell);
     const { database } = dump.about;
     await server.stop();
     server = null;
     await must(programs, owner, 'initdb', ['--sync-only', '-D', folders.data]);
-    server = await start({ ...common, settings: {}, signal: options.signal });
+    server = await start({ ...common, settings: options.settings ?? {}, signal: options.signal });
     tell.at('compare', 0, dump.about.tables.length, 'tables');
     const compared = { totals: options.totals ?? {}, unlogged: true };
     const comparison = await compareFigures(server.connection(database), dump.about, compared);

@@ -68,9 +68,17 @@ export const Fields = closed({
       ),
     }),
   ),
+  /** Who may sign proofs of drills. */
+  drillKeys: Type.Optional(
+    Type.Array(Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' }), {
+      fix: 'copy the 43 characters that `keys make` printed on the drill machine',
+    }),
+  ),
+  /** On the drill machine alone; the days between drills also on a site, for its alarm. */
   drills: Type.Optional(
     closed({
-      scratchDir: file('name a folder that the user postgres can enter'),
+      scratchDir: Type.Optional(file('name a folder that the user postgres can enter')),
+      keyFile: Type.Optional(file('name the file that `keys make` made')),
       /** Run by /bin/sh with DATABASE_URL set; ends with 0 when the application works. */
       smokeCommand: Type.Optional(Type.String({ minLength: 1 })),
       baseEveryDays: Type.Optional(Type.Integer({ minimum: 1, maximum: 90 })),
