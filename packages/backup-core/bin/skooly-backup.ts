@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import pino from 'pino';
 import { buildCli } from '../src/cli/cli.ts';
 import { exitCodeOf, explain, isUsage } from '../src/cli/exit-codes.ts';
 import { systemTerminal } from '../src/cli/terminal.ts';
@@ -16,6 +17,7 @@ try {
     terminal,
     signal: ended.signal,
     now: () => new Date(),
+    log: pino({ name: 'backup' }),
     setExitCode,
   }).parseAsync();
 } catch (error) {

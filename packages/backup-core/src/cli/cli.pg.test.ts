@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
+import pino from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type PublishedArchive, publishArchive } from '../../../../test/support/published-archive.ts';
 import { openRegion } from '../region/s3-region.ts';
@@ -51,6 +52,7 @@ async function run(args: string[], language: Language = 'en') {
     },
     signal: new AbortController().signal,
     now: () => new Date(),
+    log: pino({ level: 'silent' }),
     setExitCode: (code) => {
       told.code = code;
     },
@@ -145,15 +147,43 @@ test('a drill signs a proof, and status tells of it', async () => {
   expect(JSON.parse((await run(['status', '--json'])).out).lastProof).toEqual(status.lastProof);
 });
 
-test('rows-back: a dry run, then the rows are there again, and what came after is too', async () => {
-  const args = withKey('rows-back', '--at', beforeDeletion, '--table', 'users', '--scratch', site.scratch);
-  expect((await run(args)).out).toContain('Dry run');
-  expect((await site.live.query('select count(*)::int as n from users')).rows[0].n).toBe(11);
-  expect((await run([...args, '--apply'])).out).toContain(
-    'public.fee  (it refers to public.users)  40 gone, 40 come back',
+/** The commands of a section of RESTORE.md, with this test's moment and files for the document's. */
+function commandsOf(section: string): string[][] {
+  const text = readFileSync(new URL('../../RESTORE.md', import.meta.url), 'utf8');
+  const part = text.split(/^## /m).find((one) => one.startsWith(section)) as string;
+  const blocks = [...part.matchAll(/```sh\n(.*?)```/gs)].map(([, block]) => block as string);
+  const lines = blocks
+    .flatMap((block) => block.trim().split('\n'))
+    .filter((line) => line.startsWith('skooly-backup '));
+  const ours: Record<string, string> = {
+    '2026-11-23 10:31:59 Africa/Douala': beforeDeletion,
+    '/var/tmp': site.scratch,
+    '/srv/restored': join(site.scratch, 'documented'),
+    '/media/usb/admin.asc': site.keyFile,
+  };
+  return lines.map((line) =>
+    [...line.matchAll(/"([^"]*)"|(\S+)/g)].slice(1).map(([, quoted, bare]) => {
+      const word = (quoted ?? bare) as string;
+      return ours[word] ?? word;
+    }),
   );
+}
+
+test('rows-back by the words of RESTORE.md: a dry run, then the rows are there again, and what came after is too', async () => {
+  const [look, apply] = commandsOf('Deleted rows') as [string[], string[]];
+  expect((await run(look)).out).toContain('Dry run');
+  expect((await site.live.query('select count(*)::int as n from users')).rows[0].n).toBe(11);
+  expect((await run(apply)).out).toContain('public.fee  (it refers to public.users)  40 gone, 40 come back');
   expect((await site.live.query('select count(*)::int as n from users')).rows[0].n).toBe(51);
   expect((await site.live.query('select count(*)::int as n from fee')).rows[0].n).toBe(50);
+});
+
+test('restore by the words of RESTORE.md', async () => {
+  const [list, restore] = commandsOf('A database at a moment') as [string[], string[]];
+  expect((await run(list)).code).toBe(0);
+  const { out, code } = await run([...restore, '--json']);
+  expect(code).toBe(0);
+  process.kill(JSON.parse(out).pid, 'SIGINT');
 });
 
 test('retention prints its calendar and removes nothing', async () => {

@@ -3,6 +3,7 @@
  * files of the commands is what a person may type, and what a failure looks like to them.
  */
 import { Command } from 'commander';
+import type pino from 'pino';
 import type { OpenRegion } from './archive.ts';
 import { addDrillCommand } from './drill-command.ts';
 import { addKeysCommands } from './keys-command.ts';
@@ -22,6 +23,8 @@ export interface CliParts {
   /** Ends what runs; nothing half is left behind. */
   readonly signal: AbortSignal;
   readonly now: () => Date;
+  /** Of the daemon. */
+  readonly log: pino.Logger;
   setExitCode(code: number): void;
 }
 

@@ -81,12 +81,17 @@ export function addKitCommand(program: Command, { terminal, now }: CliParts): vo
 }
 
 function readFacts(file: string, text: string): Static<typeof Facts> {
-  const fix = 'write database, postgres, providers, keys [{role, where}] and people [{name, role, phone}] as JSON';
+  const fix =
+    'write database, postgres, providers, keys [{role, where}] and people [{name, role, phone}] as JSON';
   try {
     const facts: unknown = JSON.parse(text);
     const [problem] = Value.Errors(Facts, facts);
     if (!problem && Value.Check(Facts, facts)) return facts;
-    throw new ConfigError('--facts', `names ${file}, where ${problem?.instancePath || 'something'} ${problem?.message}`, fix);
+    throw new ConfigError(
+      '--facts',
+      `names ${file}, where ${problem?.instancePath || 'something'} ${problem?.message}`,
+      fix,
+    );
   } catch (cause) {
     if (cause instanceof ConfigError) throw cause;
     throw new ConfigError('--facts', `names ${file}, which is no JSON`, fix, { cause });

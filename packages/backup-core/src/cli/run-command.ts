@@ -4,8 +4,10 @@ import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
-import pino from 'pino';
+import type pino from 'pino';
 import { type Engine, openEngine } from '../engine/engine.ts';
+import type { BackupEvent } from '../engine/events.ts';
+import type { SealedObject } from '../format/object.ts';
 import { loadManifestKey, type TrustedKey } from '../keys/manifest-key.ts';
 import { readRecipient } from '../keys/recipient.ts';
 import type { Region } from '../region/region.ts';
@@ -55,9 +57,12 @@ export function addRunCommands(program: Command, parts: CliParts): void {
   now1('base', 'Have the running daemon make a base backup now.');
 }
 
-async function run(config: BackupConfig, adopt: boolean, { openRegion, signal }: CliParts): Promise<void> {
+async function run(
+  config: BackupConfig,
+  adopt: boolean,
+  { openRegion, signal, log }: CliParts,
+): Promise<void> {
   const stateDir = required(config, 'stateDir');
-  const log = pino({ name: 'backup' });
   const opened = config.regions.map((values) => openRegion(regionSettings(config, values)));
   const regions = opened.map((region) => withThrottle(region, paceOf(config)));
   try {
@@ -78,6 +83,15 @@ async function run(config: BackupConfig, adopt: boolean, { openRegion, signal }:
 function paceOf({ upload, retention }: BackupConfig): Throttle {
   const { bytesPerSecond = null, hours = [] } = upload ?? {};
   return new Throttle({ bytesPerSecond, hours, utcOffsetMinutes: retention.utcOffsetMinutes });
+}
+
+/** An object by its name, size and kind: the rest is in the manifest. */
+function logEvent({ event, ...facts }: BackupEvent, log: pino.Logger): void {
+  const { object, error } = facts as { object?: SealedObject; error?: Error };
+  const short = object ? { object: object.name, bytes: object.bytes } : {};
+  const line = { ...facts, ...short, ...(error && { error: undefined, err: error }) };
+  if (error || event.endsWith('trouble')) log.warn(line, event);
+  else log.info(line, event);
 }
 
 async function engineOptions(
@@ -109,7 +123,7 @@ async function engineOptions(
     ...(config.spoolBytes !== undefined && { limits: { ...usualLimits, maxBytes: config.spoolBytes } }),
     lockDays,
     adopt,
-    tell: (event) => log.info(event, 'backup event'),
+    tell: (event) => logEvent(event, log),
   };
 }
 
