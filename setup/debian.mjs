@@ -8,23 +8,19 @@ const OLDEST_POSTGRES = 15;
 const POSTGRES_ROOT = '/usr/lib/postgresql';
 const CHROMIUM_NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 /**
- * What tests of the backups need beside Postgres: a real S3 server, the stock tools that open a backup, and the program that
- * ours is measured against. The package, and a program of it.
+ * What tests need beside Postgres and a browser, program and package: a wrong clock, a real S3 server, the stock tools with
+ * which backups are opened without us, and the program that ours is measured against.
  */
-const TEST_PACKAGES = [
+const TOOLS_OF_TESTS = [
+  ['faketime', 'faketime'],
   ['radosgw', 'radosgw'],
   ['ceph-mon', 'ceph-mon'],
   ['ceph-osd', 'ceph-osd'],
-  ['gnupg', 'gpg'],
-  ['zstd', 'zstd'],
-  ['pgbackrest', 'pgbackrest'],
-];
-/** With which backups are opened without us: program and package. */
-const TOOLS_OF_TESTS = [
   ['gpg', 'gnupg'],
   ['zstd', 'zstd'],
   ['jq', 'jq'],
   ['openssl', 'openssl'],
+  ['pgbackrest', 'pgbackrest'],
 ];
 /** Another apt, such as the nightly upgrades, may hold the lock for a while. */
 const APT_LOCK_WAIT_S = 300;
@@ -34,8 +30,6 @@ export function debianNeeds(forTests) {
   const names = [];
   if (!hasPostgres()) names.push('postgresql');
   if (forTests && !CHROMIUM_NAMES.some(onPath)) names.push('chromium');
-  if (forTests) names.push(...TEST_PACKAGES.filter(([, program]) => !onPath(program)).map(([name]) => name));
-  if (forTests && !onPath('faketime')) names.push('faketime');
   for (const [program, name] of TOOLS_OF_TESTS) if (forTests && !onPath(program)) names.push(name);
   if (names.length === 0) return [];
   const rights = requireRights(names);

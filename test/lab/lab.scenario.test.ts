@@ -50,7 +50,7 @@ describe('the lab from the command line', () => {
     expect(before).toMatchObject({ lab: 'up', cable: { mode: 'up' }, campus: { id: 'mvan' } });
     const pupils = await ask(before.cloud.postgres, 'select count(*) from pupil');
     const processes = Object.values(recorded().processes);
-    expect(processes).toHaveLength(6);
+    expect(processes).toHaveLength(8);
     const supervisor = JSON.parse(readFileSync(layout(dir).lock, 'utf8'));
     for (const { pid } of [supervisor, ...processes.slice(0, 4)]) process.kill(pid, 'SIGKILL');
 
@@ -93,7 +93,7 @@ describe('the lab from the command line', () => {
       ['bonaberi', 'cut'],
     ]);
     expect(cable.mode).toBe('up');
-    expect(processes).toHaveLength(9);
+    expect(processes).toHaveLength(11);
     await ask(campuses[1]?.postgres ?? '', `update pupil set guardian_name = 'CUT OFF'`);
     await lab('kill', 'appliance-bonaberi');
     await lab('start', 'appliance-bonaberi');

@@ -19,6 +19,7 @@ import * as campus from './world/campus.ts';
 import { type KeptName, keptName } from './world/campuses.ts';
 import * as cloud from './world/cloud.ts';
 import { type OpenWorld, openWorld, type WorldOptions } from './world/open-world.ts';
+import { regionPlaces, regionProcesses } from './world/regions.ts';
 import {
   type Addresses,
   addressesOf,
@@ -86,9 +87,9 @@ export class Lab {
     const { world } = this;
     const each = (work: (its: World) => Promise<unknown> | undefined) =>
       all(...this.#opened.campuses.map(work));
-    await this.#step('Postgres in the cloud and on campus', () =>
+    await this.#step('Postgres on both sides, regions for backups', () =>
       all(
-        this.#startAll('cloud-postgres'),
+        this.#startAll('cloud-postgres', ...regionPlaces.map(({ process }) => process)),
         each((its) => this.#startOn(its, 'campus-postgres')),
       ),
     );
@@ -244,6 +245,7 @@ export class Lab {
     const onNote = this.#report;
     const specs = [
       ...cloud.cloudProcesses(this.world, onNote),
+      ...regionProcesses(this.world),
       ...this.#opened.campuses.flatMap((its) => campus.campusProcesses(its, onNote)),
     ];
     const order = (name: KeptName) => processNames.findIndex((known) => name.startsWith(known));
@@ -264,6 +266,8 @@ export class Lab {
     const cable = this.cableOf(its.campus);
     await cable.lay({ host: '127.0.0.1', port: relay }, cableRelay);
     await cable.lay({ host: '127.0.0.1', port: cloudSkooly }, cableSkooly);
+    for (const { port, cablePort } of regionPlaces)
+      await cable.lay({ host: '127.0.0.1', port: its.ports[port] }, its.ports[cablePort]);
   }
 
   async #step(title: string, work: () => Promise<void>): Promise<void> {
@@ -300,7 +304,7 @@ export class Lab {
     };
     await stop('appliance', 'campus-skooly', 'relay', 'cloud-skooly');
     await Promise.all([...this.#cables.values()].map((cable) => cable.close()));
-    await stop('campus-postgres', 'cloud-postgres');
+    await stop('campus-postgres', 'cloud-postgres', 'region-paris', 'region-douala');
     this.#opened.recorder.change({ processes: {}, controlSocket: null });
     this.#opened.release();
     this.#state = 'down';

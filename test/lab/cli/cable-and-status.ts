@@ -29,15 +29,20 @@ function downStatus(dir: string) {
     cloud: null,
     campus: null,
     sync: null,
+    regions: [],
     campuses: [],
     processes: [],
   };
 }
 
-function statusLines({ lab, cloud, campuses, processes }: LabStatus): string[] {
+function statusLines({ lab, cloud, campuses, regions, processes }: LabStatus): string[] {
   const lines: [string, string][] = [
     ...campuses.flatMap((campus) => campusLines(campus, lab, campuses.length)),
     ['in the cloud', cloud.skooly ?? cloud.postgres],
+    ...regions.map(({ name, endpoint, bucket }): [string, string] => [
+      `backups in ${name}`,
+      `${endpoint}/${bucket}`,
+    ]),
     ['', ''],
     ...processes.map(({ name, state: doing, pid, restarts }): [string, string] => [
       name,

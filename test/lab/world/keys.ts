@@ -16,6 +16,9 @@ export interface KeyFiles {
   readonly campusSyncPassword: string;
   readonly cloudAppPassword: string;
   readonly campusAppPassword: string;
+  /** Credentials of the two regions for backups, as JSON: see `regions.ts`. */
+  readonly regionParis: string;
+  readonly regionDouala: string;
 }
 
 export function makeKeys(dir: string, campus: string, others: readonly string[] = []): KeyFiles {
@@ -42,6 +45,8 @@ export function makeKeys(dir: string, campus: string, others: readonly string[] 
     campusSyncPassword: password(at('campus-sync.password')),
     cloudAppPassword: password(at('cloud-app.password')),
     campusAppPassword: password(at('campus-app.password')),
+    regionParis: s3Credentials(at('region-paris.json')),
+    regionDouala: s3Credentials(at('region-douala.json')),
   };
 }
 
@@ -74,6 +79,18 @@ function publicKeyOf(file: string): string {
 
 function password(file: string): string {
   return once(file, () => `${randomBytes(18).toString('base64url')}\n`);
+}
+
+/** One for whoever owns the bucket, one for hosts that write backups into it. */
+function s3Credentials(file: string): string {
+  return once(file, () => {
+    const one = (may: string) => ({
+      accessKeyId: `LAB${randomBytes(8).toString('hex').toUpperCase()}`,
+      secretAccessKey: randomBytes(30).toString('base64url'),
+      may,
+    });
+    return `${JSON.stringify([one('everything'), one('host')], null, 2)}\n`;
+  });
 }
 
 function once(file: string, make: () => string): string {

@@ -8,6 +8,7 @@ export const programs = {
   relay: join(repository, 'apps/cloud-relay/bin/skooly-relay.ts'),
   edge: join(repository, 'apps/appliance/bin/skooly-edge.ts'),
   skoolySyncMap: join(repository, 'apps/skooly/sync-map.json'),
+  s3: join(repository, 'test/support/s3/bin/s3.ts'),
   labCli: join(repository, 'test/lab/bin/lab.ts'),
 };
 
@@ -26,6 +27,7 @@ export function layout(dir: string) {
     cloudPostgres: join(dir, 'cloud', 'postgres'),
     campusPostgres: join(dir, 'campus', 'postgres'),
     edgeState: join(dir, 'campus', 'edge'),
+    region: (name: string) => join(dir, 'regions', name),
     syncMap: join(dir, 'sync-map.json'),
   };
 }

@@ -11,6 +11,10 @@ const names = [
   'cableRelay',
   'cloudPostgres',
   'campusPostgres',
+  'regionParis',
+  'regionDouala',
+  'cableParis',
+  'cableDouala',
 ] as const;
 
 export type Ports = Readonly<Record<(typeof names)[number], number>>;
@@ -22,6 +26,8 @@ const campusPortNames = [
   'cableSkooly',
   'cableRelay',
   'campusPostgres',
+  'cableParis',
+  'cableDouala',
 ] as const satisfies readonly (keyof Ports)[];
 
 /** What each campus has of its own. */
@@ -32,10 +38,20 @@ const HIGHEST_BASE = 65_535 - names.length;
 /** Consecutive ports from the base when one is given, else the remembered ones, else free ones. */
 export async function choosePorts(remembered: Ports | null, base?: number): Promise<Ports> {
   if (base !== undefined) return consecutive(base);
-  if (remembered !== null) return remembered;
-  const chosen = new Set<number>();
-  while (chosen.size < names.length) chosen.add(await freePort());
-  return named([...chosen]);
+  const known: Partial<Record<string, number>> = { ...remembered };
+  const taken = new Set(Object.values(known));
+  const chosen: number[] = [];
+  // A lab of an earlier version remembers fewer.
+  for (const name of names) {
+    let port = known[name];
+    while (port === undefined) {
+      const free = await freePort();
+      if (!taken.has(free)) port = free;
+    }
+    taken.add(port);
+    chosen.push(port);
+  }
+  return named(chosen);
 }
 
 /** Of the campuses beside the first: behind its ports when a base is given, else the remembered ones, else free ones. */
@@ -52,15 +68,12 @@ export async function chooseCampusPorts(
   const chosen: Record<string, CampusPorts> = {};
   let next = (base ?? 0) + names.length;
   for (const campus of campuses) {
-    const before = remembered[campus];
-    if (base === undefined && before !== undefined) {
-      chosen[campus] = before;
-      continue;
-    }
+    const before: Partial<Record<string, number>> = remembered[campus] ?? {};
     const ports: [string, number][] = [];
     for (const name of campusPortNames) {
-      let port = base === undefined ? await freePort() : next++;
-      while (base === undefined && used.has(port)) port = await freePort();
+      const known = base === undefined ? before[name] : undefined;
+      let port = known ?? (base === undefined ? await freePort() : next++);
+      while (base === undefined && known === undefined && used.has(port)) port = await freePort();
       used.add(port);
       ports.push([name, port]);
     }

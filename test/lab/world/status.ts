@@ -2,6 +2,7 @@ import type { CableStatus } from '../cable/cable.ts';
 import type { ProcessStatus } from '../processes/kept-process.ts';
 import { campusAdminUrl } from './campus.ts';
 import { cloudAdminUrl } from './cloud.ts';
+import { type RegionAddress, regionAddresses, regionAddressesOnCampus } from './regions.ts';
 import { httpUrl, type World } from './world.ts';
 
 const ADMIN_TIMEOUT_MS = 2_000;
@@ -16,7 +17,11 @@ export interface Addresses {
     readonly admin: string;
     /** The one address that users on campus open. */
     readonly gateway: string;
+    /** The regions through the campus's cable, with the credentials of its box. */
+    readonly regions: readonly RegionAddress[];
   };
+  /** Where backups go, as their owner reaches them. */
+  readonly regions: readonly RegionAddress[];
 }
 
 export interface SyncStatus {
@@ -56,7 +61,9 @@ export function addressesOf(world: World): Addresses {
       skooly: skooly(ports.campusSkooly),
       admin: httpUrl(ports.admin),
       gateway: httpUrl(ports.gateway),
+      regions: regionAddressesOnCampus(world),
     },
+    regions: regionAddresses(world),
   };
 }
 

@@ -11,6 +11,8 @@ import type { Ports } from './ports.ts';
 export const processNames = [
   'cloud-postgres',
   'campus-postgres',
+  'region-paris',
+  'region-douala',
   'cloud-skooly',
   'relay',
   'campus-skooly',

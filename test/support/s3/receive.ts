@@ -14,6 +14,7 @@ export interface Received {
   /** Hex. */
   readonly md5: string;
   readonly sha256: string;
+  readonly crc32: number;
 }
 
 /** The connection was reset on purpose: nobody is there to be answered. */
@@ -54,7 +55,7 @@ export async function receiveText(
     chunks.push(chunk);
   });
   const body = Buffer.concat(chunks);
-  compare(request, received, behaviour, body);
+  compare(request, received, behaviour);
   return body.toString('utf8');
 }
 
@@ -66,6 +67,7 @@ async function receive(
   const md5 = createHash('md5');
   const sha256 = createHash('sha256');
   let bytes = 0;
+  let crc = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     bytes += chunk.length;
     if (fault.cutAfterBytes !== undefined && bytes > fault.cutAfterBytes) {
@@ -74,18 +76,14 @@ async function receive(
     }
     md5.update(chunk);
     sha256.update(chunk);
+    crc = crc32(chunk, crc);
     await take(chunk);
     if (fault.bytesPerSecond !== undefined) await sleep((chunk.length / fault.bytesPerSecond) * 1000);
   }
-  return { bytes, md5: md5.digest('hex'), sha256: sha256.digest('hex') };
+  return { bytes, md5: md5.digest('hex'), sha256: sha256.digest('hex'), crc32: crc };
 }
 
-function compare(
-  { headers }: IncomingMessage,
-  received: Received,
-  behaviour: Behaviour,
-  body?: Buffer,
-): void {
+function compare({ headers }: IncomingMessage, received: Received, behaviour: Behaviour): void {
   const signed = headers['x-amz-content-sha256'];
   if (signed !== 'UNSIGNED-PAYLOAD' && signed !== received.sha256)
     throw new S3Error(400, 'XAmzContentSHA256Mismatch', 'The body is not the one that was signed');
@@ -98,8 +96,8 @@ function compare(
   const crc = headers['x-amz-checksum-crc32'];
   if (crc === undefined) return;
   const sum = Buffer.alloc(4);
-  sum.writeUInt32BE(crc32(body ?? ''));
-  if (body === undefined || crc !== sum.toString('base64')) throw badDigest('CRC32');
+  sum.writeUInt32BE(received.crc32);
+  if (crc !== sum.toString('base64')) throw badDigest('CRC32');
 }
 
 function badDigest(which: string): S3Error {
