@@ -72,7 +72,8 @@ export async function runRelay(config: RelayConfig, logger: Logger, signal: Abor
     seal,
     logger,
     onCommits(transactions) {
-      for (const { changes } of transactions) keeper.touched(changes.map(({ table }) => table));
+      for (const { changes, passedOver = [] } of transactions)
+        keeper.touched([...changes.map(({ table }) => table), ...passedOver]);
     },
   });
   const shape = { pool, signals, liveHoldMs };

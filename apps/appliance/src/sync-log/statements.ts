@@ -11,7 +11,9 @@ export function prepareStatements(database: Database.Database) {
     ),
     insert: database.prepare('INSERT INTO txn (seq, committed_at, bytes, body) VALUES (?, ?, ?, ?)'),
     first: database.prepare('SELECT min(seq) AS seq FROM txn'),
-    after: database.prepare('SELECT bytes, body FROM txn WHERE seq > ? ORDER BY seq'),
+    after: database.prepare<[number, number], { bytes: number; body: string }>(
+      'SELECT bytes, body FROM txn WHERE seq > ? ORDER BY seq LIMIT ?',
+    ),
     oldest: database.prepare('SELECT committed_at FROM txn WHERE seq > ? ORDER BY seq LIMIT 1'),
     bytesBetween: database.prepare(
       'SELECT coalesce(sum(bytes), 0) AS bytes FROM txn WHERE seq > ? AND seq <= ?',

@@ -23,6 +23,7 @@ import { ensureEpoch } from '../restore/epoch.ts';
 import type { FeedSeal } from '../restore/feed-seal.ts';
 import { FeedBuilder } from './feed-builder.ts';
 import { FeedStore, readFeedState } from './feed-store.ts';
+import { ownRows } from './own-rows.ts';
 import { learnOwners, noOwners, type Owners, type RowReader } from './owners.ts';
 
 /** Advisory lock of the elected feed writer: "edge" in ASCII, and 1. */
@@ -114,6 +115,7 @@ export class FeedWriter {
           },
         },
         skipOrigin: () => false,
+        passOver: (head) => ownRows(head, isApplyOrigin(databaseUrl), catalog),
         table: (name) => captureTable(catalog.current, name),
       });
       await capture.run(AbortSignal.any([signal, lost.signal]));

@@ -72,7 +72,7 @@ export class Ingest {
     }
     await commit.date(last.time.at);
     const outcome = new Outcome({ campus, epoch, commit, now });
-    if (!batch.adopted) await commit.emit(authorMessage, { campus } satisfies AuthorMessage);
+    if (!batch.adopted) await commit.emit(authorMessage, { campus, own: true } satisfies AuthorMessage);
     const applied = await applyRuns(outcome, fresh, await commit.parked.waitingRows(campus));
     const corrections = await outcome.write();
     if (batch.adopted) {

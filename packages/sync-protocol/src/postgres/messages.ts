@@ -24,6 +24,8 @@ export const markMessage = 'skooly_edge.mark';
 
 export interface AuthorMessage {
   campus: string;
+  /** Every row of a table with a scope column that the commit writes is the campus's own, as ingest has made sure. */
+  own?: boolean;
 }
 
 export interface AppliedMessage {

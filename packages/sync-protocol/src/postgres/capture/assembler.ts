@@ -28,6 +28,8 @@ export interface CapturedTransaction {
   messages: { prefix: string; content: string }[];
   /** Tables that were truncated in it: no row tells. */
   truncated?: string[];
+  /** Tables of which rows were changed that nobody wanted to be decoded: see `AssemblerOptions.passOver`. */
+  passedOver?: Set<string>;
 }
 
 export interface CapturedChange extends Change {
@@ -44,10 +46,21 @@ export interface CaptureTable {
   by: string | null;
 }
 
+/** What is known of a transaction before its first row. */
+export interface TransactionHead {
+  origin: string | null;
+  messages: readonly { prefix: string; content: string }[];
+}
+
 export interface AssemblerOptions {
   table(name: string): CaptureTable;
   /** Origins whose rows nobody reads: their changes are not even put together. */
   skipOrigin(name: string): boolean;
+  /**
+   * Asked at the first change of a row of a transaction. Null: every change is wanted; else the tables whose changes need not be
+   * decoded.
+   */
+  passOver?(head: TransactionHead): ((table: string) => boolean) | null;
   /** A part ends with the change that reaches one of these. */
   maxPartChanges?: number;
   maxPartBytes?: number;
@@ -101,6 +114,9 @@ export class Assembler {
         this.#change(message);
         this.#bytes += size;
         return this.#partIsFull() ? this.#cut() : null;
+      case 'passed_over':
+        if (!this.#skipping) this.#passOver(message.table);
+        return null;
       case 'truncate':
         if (!this.#skipping) this.#transaction().truncated = message.relations.map(({ table }) => table);
         return null;
@@ -112,6 +128,12 @@ export class Assembler {
   #transaction(): CapturedTransaction {
     if (!this.#open) throw new Error('a change arrived outside a transaction');
     return this.#open;
+  }
+
+  #passOver(table: string): void {
+    const transaction = this.#transaction();
+    transaction.passedOver ??= new Set();
+    transaction.passedOver.add(table);
   }
 
   #partIsFull(): boolean {

@@ -136,7 +136,7 @@ class CaptureSession {
   #batch: CapturedTransaction[] = [];
   #batchChanges = 0;
   #inTransaction = false;
-  readonly #plugin = new TextPlugin();
+  readonly #plugin: TextPlugin;
   #processed = 0;
   #flushing: Promise<void> | null = null;
   #flushScheduled = false;
@@ -147,6 +147,7 @@ class CaptureSession {
     this.#options = options;
     this.#onDurable = onDurable;
     this.#assembler = new Assembler(options);
+    this.#plugin = new TextPlugin(options);
     // The service's own timer would confirm what it has received, not what is durable: it is switched off.
     this.#service = new ConfirmingService(sessionConfig(options.connectionString, options), {
       acknowledge: { auto: false, timeoutSeconds: 0 },
@@ -272,8 +273,16 @@ class TextPlugin {
   readonly name = 'pgoutput';
   readonly options = undefined;
   readonly #decoder = new PgoutputDecoder();
+  readonly #options: Pick<AssemblerOptions, 'passOver' | 'skipOrigin'>;
+  #head: { origin: string | null; messages: { prefix: string; content: string }[] } = noHead();
+  /** Undefined before the first row of a transaction. */
+  #isPassedOver: ((table: string) => boolean) | null | undefined;
   /** Messages received so far; the service queues them before they are processed. */
   received = 0;
+
+  constructor(options: Pick<AssemblerOptions, 'passOver' | 'skipOrigin'>) {
+    this.#options = options;
+  }
 
   start(client: Client, slot: string, lsn: string): Promise<unknown> {
     return client.query(
@@ -284,11 +293,39 @@ class TextPlugin {
   parse(buffer: Buffer): Received {
     this.received++;
     try {
-      return Object.assign(this.#decoder.decode(buffer), { size: buffer.length });
+      const table = this.#decoder.tableOf(buffer);
+      if (table !== null && this.#isUnwanted(table))
+        return { tag: 'passed_over', table, size: buffer.length };
+      const message = this.#decoder.decode(buffer);
+      this.#follow(message);
+      return Object.assign(message, { size: buffer.length });
     } catch (error) {
       return { tag: 'undecodable', error, size: buffer.length };
     }
   }
+
+  #isUnwanted(table: string): boolean {
+    if (this.#isPassedOver === undefined) this.#isPassedOver = this.#unwantedTables();
+    return this.#isPassedOver?.(table) ?? false;
+  }
+
+  #unwantedTables(): ((table: string) => boolean) | null {
+    const { origin } = this.#head;
+    if (origin !== null && this.#options.skipOrigin(origin)) return () => true;
+    return this.#options.passOver?.(this.#head) ?? null;
+  }
+
+  #follow(message: Message): void {
+    if (message.tag === 'begin') {
+      this.#head = noHead();
+      this.#isPassedOver = undefined;
+    } else if (message.tag === 'origin') this.#head.origin = message.name;
+    else if (message.tag === 'message' && message.transactional) this.#head.messages.push(message);
+  }
+}
+
+function noHead() {
+  return { origin: null, messages: [] };
 }
 
 function describe(error: unknown): string {

@@ -25,10 +25,14 @@ export type Message =
   | { tag: 'delete'; relation: Relation; before: Row }
   | { tag: 'truncate'; relations: Relation[] }
   | { tag: 'message'; transactional: boolean; prefix: string; content: string }
+  /** A row of this table was changed; it was not decoded. */
+  | { tag: 'passed_over'; table: string }
   | { tag: 'ignored' };
 
 /** Postgres counts microseconds from 2000-01-01; the protocol from 1970-01-01. */
 const postgresEpochUs = 946_684_800_000_000;
+
+const rowTags = new Set(Buffer.from('IUD'));
 
 export class PgoutputError extends Error {
   constructor(message: string) {
@@ -85,6 +89,12 @@ export class PgoutputDecoder {
       default:
         throw new PgoutputError(`unknown message ${JSON.stringify(tag)}`);
     }
+  }
+
+  /** The table of which a row is inserted, updated or deleted, without decoding the row; null for any other message. */
+  tableOf(buffer: Buffer): string | null {
+    if (!rowTags.has(buffer[0] ?? 0) || buffer.length < 5) return null;
+    return this.#relations.get(buffer.readUInt32BE(1))?.table ?? null;
   }
 
   #relation(reader: Reader): Relation {
