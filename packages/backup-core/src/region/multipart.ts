@@ -33,7 +33,6 @@ interface Sending {
   readonly upload: { readonly uploadId: string; readonly partBytes: number };
   readonly plan: MultipartPlan;
   readonly options: PutOptions;
-  readonly signal: AbortSignal;
   readonly done: Map<number, UploadedPart & { sha256: string }>;
   sent: number;
 }
@@ -47,30 +46,31 @@ export async function putInParts(
   options: PutOptions,
 ): Promise<string> {
   const { upload, there } = await beginOrResume(calls, name, file, plan, options);
-  const failed = new AbortController();
-  const signal = AbortSignal.any([options.signal, failed.signal]);
-  const sending: Sending = { calls, name, upload, plan, options, signal, done: new Map(), sent: 0 };
+  const sending: Sending = { calls, name, upload, plan, options, done: new Map(), sent: 0 };
   const underWay = new Set<Promise<void>>();
+  const failures: unknown[] = [];
   try {
     for await (const part of readParts(file, upload.partBytes, calls.region)) {
-      signal.throwIfAborted();
+      options.signal.throwIfAborted();
+      if (failures.length > 0) break;
       const known = there.get(part.number);
       if (known !== undefined && isSame(known, part, plan.abilities)) {
         await acknowledged(sending, part, known.etag, part.body.length);
         continue;
       }
       const work = sendPart(sending, part)
-        .catch((error) => failed.abort(error))
+        .catch((error) => void failures.push(error))
         .finally(() => underWay.delete(work));
       underWay.add(work);
       if (underWay.size >= plan.partsAtOnce) await Promise.race(underWay);
     }
   } catch (error) {
-    if (!failed.signal.aborted) failed.abort(error);
+    failures.unshift(error);
   }
+  // Parts under way are let go to their end when one fails: on a bad link each is hard won.
   await Promise.all(underWay);
   options.signal.throwIfAborted();
-  if (failed.signal.aborted) throw failed.signal.reason;
+  if (failures.length > 0) throw failures[0];
   const parts = [...sending.done.values()].toSorted((a, b) => a.number - b.number);
   await complete(sending, parts);
   return etagOf(
@@ -149,7 +149,8 @@ function isSame(there: UploadedPart, part: Part, { etagIsMd5 }: Abilities): bool
 }
 
 async function sendPart(sending: Sending, part: Part): Promise<void> {
-  const { calls, name, upload, plan, options, signal } = sending;
+  const { calls, name, upload, plan, options } = sending;
+  const { signal } = options;
   await options.pace?.open(signal);
   let reported = 0;
   const answer = await calls.send<UploadPartCommandOutput>(
