@@ -107,7 +107,8 @@ async function openParts(options: EngineOptions) {
   const { site, folder, regions, clock = systemClock, random = Math.random } = options;
   if (regions.length === 0) throw new BackupError('BACKUP_NO_REGION', 'No region is named.');
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const spool = Spool.open({ folder, regions: regions.map(({ name }) => name), now: clock.now });
+  const now = () => clock.now();
+  const spool = Spool.open({ folder, regions: regions.map(({ name }) => name), now });
   const lockUntil = () => (options.lockDays ? new Date(clock.now() + options.lockDays * DAY_MS) : undefined);
   const stores = regions.map((region) => manifestStoreOf(region, { folder: spool.fetching, lockUntil }));
   const dir = join(folder, 'manifest');
@@ -118,11 +119,11 @@ async function openParts(options: EngineOptions) {
     key: options.manifestKey,
     ...(options.earlierKeys && { earlierKeys: options.earlierKeys }),
     dir,
-    now: () => new Date(clock.now()),
+    now: () => new Date(now()),
   });
   await learnLive({ writer, spool });
-  const states = regions.map(({ name }) => new RegionState(name, clock.now, random));
-  return { spool, writer, stores, states, clock, random, lockUntil };
+  const states = regions.map(({ name }) => new RegionState(name, now, random));
+  return { spool, writer, stores, states, clock, now, random, lockUntil };
 }
 
 class RunningEngine implements Engine {
@@ -144,7 +145,7 @@ class RunningEngine implements Engine {
   #manifestError: string | null = null;
 
   constructor(options: EngineOptions, parts: Parts) {
-    const { spool, writer, clock, random } = parts;
+    const { spool, writer, clock, now, random } = parts;
     this.#options = options;
     this.#parts = parts;
     this.#startedAt = clock.now();
@@ -152,7 +153,7 @@ class RunningEngine implements Engine {
     this.archiveCommand = archiveCommand(options.archive.accessFile);
     this.proofFolder = join(spool.incoming, 'proof');
     mkdirSync(this.proofFolder, { recursive: true, mode: 0o700 });
-    this.#room = new Room(spool, options.limits ?? usualLimits, clock.now, this.#tell);
+    this.#room = new Room(spool, options.limits ?? usualLimits, now, this.#tell);
     const { url } = options.postgres;
     this.#watch = new ServerWatch({
       url,
@@ -171,7 +172,7 @@ class RunningEngine implements Engine {
     });
     const randomBytes = options.randomBytes ?? systemRandomBytes;
     const { site, recipients } = options;
-    this.#sealing = { site, recipients, spool, now: clock.now, randomBytes, tell: this.#tell };
+    this.#sealing = { site, recipients, spool, now, randomBytes, tell: this.#tell };
     this.#jobs = new Jobs({
       sealing: this.#sealing,
       spool,
@@ -271,7 +272,7 @@ class RunningEngine implements Engine {
     const words = archiveWords(accessFile);
     const onRefused = (file: string, error: unknown) =>
       this.#tell({ event: 'wal-refused', file, error: error as Error });
-    const server = buildWalReceiver({ inbox: this.#inbox, words, now: this.#parts.clock.now, onRefused });
+    const server = buildWalReceiver({ inbox: this.#inbox, words, now: this.#parts.now, onRefused });
     this.#port = await listenForWal(server, port);
     writeArchiveAccess(accessFile, words, this.#port, readers);
     return server;
