@@ -130,7 +130,10 @@ describe('a region whose server fails', () => {
   test('that loses a part which it acknowledged cannot finish, and is sent that part again', async () => {
     const file = writeFile(dir, 11 * MIB);
     server.faults.add({ on: 'UploadPart', after: 1, times: 1, drop: true });
-    await expect(region.put('a', file, options())).rejects.toMatchObject({ code: 'REGION_UNSUITABLE' });
+    await expect(region.put('a', file, options())).rejects.toMatchObject({
+      code: 'REGION_LIED',
+      message: 'Region paris lost a part of a that it had acknowledged.',
+    });
     server.requests.length = 0;
     expect(await region.put('a', file, options())).toMatchObject({ bytes: file.bytes });
     expect(seen('UploadPart')).toHaveLength(1);

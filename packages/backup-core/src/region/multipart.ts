@@ -215,10 +215,11 @@ async function complete(
       { signal: options.signal },
     );
   } catch (error) {
-    // The region lacks a part that it acknowledged: where it cannot list them, everything is sent again.
-    if (isRegionError(error, 'REGION_UNSUITABLE') && !plan.abilities.listParts)
-      await options.state.save(null);
-    throw error;
+    if (!isRegionError(error) || (error.cause as Error | undefined)?.name !== 'InvalidPart') throw error;
+    // Where it cannot list what it has, everything is sent again.
+    if (!plan.abilities.listParts) await options.state.save(null);
+    const what = `lost a part of ${name} that it had acknowledged`;
+    throw new RegionError('REGION_LIED', calls.region, what, { cause: error.cause });
   }
 }
 
