@@ -187,7 +187,11 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
   };
   const push = new Push({
     log,
-    relay: { sync: (_epoch, limit) => position(limit), push: (...batch) => relay.push(...batch) },
+    relay: {
+      sync: (_epoch, limit) => position(limit),
+      encode: (...batch) => relay.encode(...batch),
+      push: (...body) => relay.push(...body),
+    },
     logger,
     random: Math.random,
     boots: clock && ((lines) => clock.boots(lines)),

@@ -153,7 +153,8 @@ export class Box {
     });
     const target = {
       sync: (epoch: string) => line.request(process, () => relay.sync(campus, epoch)),
-      push: (header: Parameters<Relay['push']>[1], lines: readonly string[]) =>
+      encode: async (header: Parameters<Relay['push']>[1], lines: readonly string[]) => ({ header, lines }),
+      push: ({ header, lines }: { header: Parameters<Relay['push']>[1]; lines: readonly string[] }) =>
         line.request(process, () => relay.push(campus, header, lines)),
     };
     for (;;) {

@@ -86,7 +86,8 @@ async function pushAll(log: SyncLog, options: AdoptOptions, signal: AbortSignal)
       log,
       relay: {
         sync: (epoch, limit) => relay.sync(epoch, limit),
-        push: (header, lines, limit) => relay.push({ ...header, adopted: true }, lines, limit),
+        encode: (header, lines) => relay.encode({ ...header, adopted: true }, lines),
+        push: (body, limit) => relay.push(body, limit),
       },
       batchSize: new BatchSize(),
       monotonicMs: () => performance.now(),

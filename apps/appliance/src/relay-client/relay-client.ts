@@ -70,11 +70,15 @@ export class RelayClient {
     return this.#ask(`/v1/sync?${query}`, signal);
   }
 
-  async push(header: BatchHeader, lines: readonly string[], signal: AbortSignal): Promise<PushAnswer> {
+  encode(header: BatchHeader, lines: readonly string[]): Promise<Buffer> {
+    return encodeBatch(header, lines);
+  }
+
+  push(body: Buffer, signal: AbortSignal): Promise<PushAnswer> {
     return this.#call('/v1/push', signal, pushTimeoutMs, {
       method: 'POST',
       headers: { 'content-type': 'application/zstd' },
-      body: await encodeBatch(header, lines),
+      body,
     });
   }
 

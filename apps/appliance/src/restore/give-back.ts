@@ -38,11 +38,8 @@ export interface RestorePoint {
 /** What giving back needs of the relay. */
 export interface GivingRelay {
   sync(epoch: string, signal: AbortSignal): Promise<{ epoch: string; cursor: { seq: number } }>;
-  push(
-    header: BatchHeader,
-    lines: readonly string[],
-    signal: AbortSignal,
-  ): Promise<{ cursor: { seq: number } }>;
+  encode(header: BatchHeader, lines: readonly string[]): Promise<Buffer>;
+  push(body: Buffer, signal: AbortSignal): Promise<{ cursor: { seq: number } }>;
   restorePoint(epochs: readonly string[], signal: AbortSignal): Promise<RestorePoint>;
   giveBack(epoch: string, entries: readonly ReceivedEntry[], signal: AbortSignal): Promise<RestorePoint>;
 }
@@ -133,7 +130,10 @@ async function pushUpTo(options: GiveBackOptions, seq: number, signal: AbortSign
   while (log.acknowledged < seq) {
     const slice = log.read(log.acknowledged, maxBytes, Math.min(maxTransactions, seq - log.acknowledged));
     if (!slice) break;
-    const answer = await relay.push(await options.header(slice.lines), slice.lines, signal);
+    const answer = await relay.push(
+      await relay.encode(await options.header(slice.lines), slice.lines),
+      signal,
+    );
     log.acknowledge(answer.cursor.seq);
   }
   return log.acknowledged - before;
