@@ -128,7 +128,7 @@ test.each([
       code: 'RESTORE_OBJECT_DAMAGED',
       message: expect.stringContaining(name),
     });
-    if (kind === 'base') expect(existsSync(to)).toBe(false);
+    expect([existsSync(to), existsSync(`${to}.restore`)]).toEqual([false, false]);
   } finally {
     mend();
   }

@@ -62,7 +62,6 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
   const signal = AbortSignal.any([options.signal, stop.signal]);
   const { reader } = options;
   let segments = 0;
-  let recovering = false;
   const wal = join(folders.work, 'wal');
   try {
     const service = await serveWal({
@@ -80,8 +79,17 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
       fetched += bytes;
       tell.at('base', Math.min(fetched, plan.bytes.base), plan.bytes.base, 'bytes');
     };
-    await unpackBase({ base: plan.base, into: folders.data, reader, programs, owner, signal, onBytes });
-    recovering = true;
+    const onVerify = () => tell.at('verify', 0, 1, 'bytes');
+    await unpackBase({
+      base: plan.base,
+      into: folders.data,
+      reader,
+      programs,
+      owner,
+      signal,
+      onBytes,
+      onVerify,
+    });
     const { server, reached } = await recover({
       plan,
       programs,
@@ -108,9 +116,15 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
     return { plan, server, reached, tookMs: options.nowMs() - begun };
   } catch (error) {
     stop.abort();
-    if (!recovering) await folders.discard();
+    if (!isForAPerson(error)) await folders.discard();
     throw error;
   }
+}
+
+/** The server's own files and log say more than we can. */
+function isForAPerson(error: unknown): boolean {
+  const code = error instanceof RestoreError ? error.code : '';
+  return code === 'RESTORE_POSTGRES_FAILED' || code === 'RESTORE_TARGET_MISSED';
 }
 
 /** The plan alone, for a person to look at first. */

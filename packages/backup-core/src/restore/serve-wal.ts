@@ -3,7 +3,7 @@
  * and wait in a folder; the command takes a copy of what is there, waits for what is still coming, and says no to what is
  * not part of the plan. What has been taken is removed once the server is well past it, so the disk holds a bounded number.
  *
- * When a segment cannot be had, the command ends the recovery (status 255) instead of letting the server take it for the end
+ * When a segment cannot be had, or this process is gone, the command ends the recovery (status 255) instead of letting the server take it for the end
  * of the WAL.
  */
 import { createWriteStream } from 'node:fs';
@@ -54,6 +54,7 @@ number=$(sed -n "s/^$1 //p" expected)
 [ -n "$number" ] || exit 1
 while [ ! -e "ready/$1" ]; do
   [ ! -e failed ] || exit 255
+  [ -d "/proc/$(cat server)" ] || exit 255
   [ ! -e "gone/$1" ] || exit 1
   sleep 0.02
 done
@@ -72,6 +73,7 @@ export async function serveWal(options: ServeOptions): Promise<WalService> {
     ...files.segments.map(({ file }, number) => `${file} ${number}`),
   ];
   await writeFile(join(folder, 'expected'), `${expected.join('\n')}\n`);
+  await writeFile(join(folder, 'server'), String(process.pid));
   await writeFile(join(folder, 'fetch.sh'), SCRIPT);
   await chmod(join(folder, 'fetch.sh'), 0o755);
   const done = fetchAll(options).catch(async (error: unknown) => {

@@ -19,6 +19,7 @@ export interface UnpackOptions {
   readonly owner: Owner;
   readonly signal: AbortSignal;
   onBytes(cipher: number): void;
+  onVerify(): void;
 }
 
 export async function unpackBase(options: UnpackOptions): Promise<void> {
@@ -39,6 +40,7 @@ export async function unpackBase(options: UnpackOptions): Promise<void> {
     throw new RestoreError(full ? 'RESTORE_FOLDER_UNUSABLE' : 'RESTORE_OBJECT_DAMAGED', message);
   };
   await readObject([base], reader, unpack, onBytes);
+  options.onVerify();
   await verifyBase(options);
 }
 

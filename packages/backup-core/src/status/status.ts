@@ -12,7 +12,6 @@ import type { BackupStatus } from '../engine/status.ts';
 import type { SealedObject } from '../format/object.ts';
 import type { RegionEvidence } from '../retention/retention.ts';
 import { lsnPosition } from '../source/wal/wal-name.ts';
-import type { WalPlace } from '../spool/spool.ts';
 
 export interface StatusInput {
   readonly site: string;
@@ -87,6 +86,8 @@ export interface Status {
 }
 
 export type DrillStatus = Omit<DrillState, 'next' | 'last'> & { readonly next: string };
+
+type WalPlace = Parameters<typeof proveRegion>[1]['wal'][number];
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
