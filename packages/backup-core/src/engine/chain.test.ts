@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import type { WalPlace } from '../spool/live-index.ts';
 import { sealedBase } from '../spool/spool.fixture.ts';
-import type { WalPlace } from '../spool/spool.ts';
 import { chainFrom } from './chain.ts';
 import { CommitWatch } from './commit-watch.ts';
 import { proveRegion, rpoMs } from './rpo.ts';

@@ -7,7 +7,7 @@
  */
 import type { AboutBase } from '../format/object.ts';
 import { lsnPosition } from '../source/wal/wal-name.ts';
-import type { WalPlace } from '../spool/spool.ts';
+import type { WalPlace } from '../spool/live-index.ts';
 
 export interface Chain {
   /** The last segment that can be replayed; null when not even the base becomes consistent. */

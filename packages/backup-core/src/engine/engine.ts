@@ -140,6 +140,7 @@ class RunningEngine implements Engine {
   readonly #sealing: Sealing;
   readonly #ending = new AbortController();
   readonly #startedAt: number;
+  #running: Promise<void> = Promise.resolve();
   #port: number | null = null;
   #walRefused: string | null = null;
   #manifestError: string | null = null;
@@ -186,7 +187,12 @@ class RunningEngine implements Engine {
     });
   }
 
-  async run(signal: AbortSignal): Promise<void> {
+  run(signal: AbortSignal): Promise<void> {
+    this.#running = this.#run(signal);
+    return this.#running;
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
     const until = AbortSignal.any([signal, this.#ending.signal]);
     const { spool, writer, clock } = this.#parts;
     const door = await this.#openDoor();
@@ -264,6 +270,7 @@ class RunningEngine implements Engine {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ending.abort();
+    await this.#running.catch(() => undefined);
     this.#parts.spool[Symbol.dispose]();
   }
 

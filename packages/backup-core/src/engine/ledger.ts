@@ -81,7 +81,7 @@ export async function removeFromManifest(
   removed: Removal[],
 ): Promise<void> {
   await writer.append({ removed });
-  spool.forget(removed.map(({ name }) => name));
+  await spool.forget(removed.map(({ name }) => name));
 }
 
 export async function runDelivery(options: DeliveryOptions, signal: AbortSignal): Promise<void> {

@@ -3,7 +3,7 @@
  * when it holds a base, every segment from there on, and entries that name them; the worst region counts.
  */
 import type { SealedObject } from '../format/object.ts';
-import type { WalPlace } from '../spool/spool.ts';
+import type { WalPlace } from '../spool/live-index.ts';
 import { type Chain, chainFrom } from './chain.ts';
 
 export interface RegionProof {

@@ -1,7 +1,8 @@
 /** Gathers how things stand, and makes the status of it. */
 import type { SealedObject } from '../format/object.ts';
 import type { Recipient } from '../keys/recipient.ts';
-import type { QueueFigures, Spool } from '../spool/spool.ts';
+import type { QueueFigures } from '../spool/live-index.ts';
+import type { Spool } from '../spool/spool.ts';
 import type { RegionState } from '../upload/region-state.ts';
 import { alarmsOf } from './alarms.ts';
 import { chainFrom } from './chain.ts';

@@ -15,8 +15,19 @@ import type { ObjectKind, SealedObject } from '../format/object.ts';
 import type { MultipartState, MultipartUpload } from '../region/region.ts';
 import { lsnPosition } from '../source/wal/wal-name.ts';
 import type { SpooledObject } from './bounds.ts';
+import { Changes, type NextChange } from './changes.ts';
 import { Listing } from './listing.ts';
+import {
+  type HeldIn,
+  liveObjects,
+  liveWal,
+  objectsOnDisk,
+  type QueueFigures,
+  queueOf,
+  type WalPlace,
+} from './live-index.ts';
 import { type Lane, laneRange, priorities } from './priorities.ts';
+import { Query } from './query.ts';
 import { ReadyFolder } from './ready-folder.ts';
 import { openSpoolFile } from './spool-file.ts';
 
@@ -27,6 +38,8 @@ export interface SpoolOptions {
   readonly regions: readonly string[];
   readonly now: () => number;
 }
+
+export type { QueueFigures, WalPlace } from './live-index.ts';
 
 /** What becomes durable together with an object. */
 export interface AddedWith {
@@ -47,35 +60,12 @@ export interface StoredCopy {
   readonly lockedUntil: Date | null;
 }
 
-export interface QueueFigures {
-  readonly region: string;
-  readonly objects: number;
-  readonly bytes: number;
-  /** When the oldest one that waits was sealed; null when none waits. */
-  readonly oldestMs: number | null;
-}
-
 export interface SpoolNote {
   readonly at: number;
   readonly code: string;
   readonly name: string | null;
   readonly detail: string;
 }
-
-/** One segment of WAL; places are bytes from the beginning of the WAL, times ms since 1970. */
-export interface WalPlace {
-  readonly name: string;
-  readonly system: string;
-  readonly timeline: number;
-  readonly start: number;
-  readonly end: number;
-  readonly closedAt: number;
-}
-
-/** What a region holds, named by an entry that it holds as well. */
-const provable = `
-  join copy using (name) join region_head using (region)
-  where region = :region and stored_at is not null and number >= object.entry`;
 
 interface QueueRow {
   sealed: string;
@@ -98,10 +88,10 @@ export class Spool implements Disposable {
   readonly #database: Database.Database;
   readonly #ready: ReadyFolder;
   readonly #now: () => number;
-  readonly #statements = new Map<string, Database.Statement>();
   /** What is being sent now, by region and name. */
   readonly #busy = new Set<string>();
-  readonly #listeners = new Set<() => void>();
+  readonly #changes = new Changes();
+  readonly #query: Query;
 
   static open(options: SpoolOptions): Spool {
     const { database, fresh, setAside } = openSpoolFile(options.folder, new Date(options.now()));
@@ -117,33 +107,19 @@ export class Spool implements Disposable {
     this.fetching = join(options.folder, 'fetching');
     this.fresh = fresh;
     this.#database = database;
+    this.#query = new Query(database);
     this.#now = options.now;
     this.#ready = new ReadyFolder(join(options.folder, 'ready'));
     this.listing = new Listing(database, options.regions, () => this.changed());
   }
 
-  /** Called after each change that may give somebody work; the answer ends it. */
-  onChange(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+  nextChange(until: AbortSignal): NextChange {
+    return this.#changes.next(until);
   }
 
-  /** The next change, or the end of the signal. `signal` aborts with `end`, which is to be called in any case. */
-  nextChange(until: AbortSignal): { happened: Promise<void>; signal: AbortSignal; end(): void } {
-    const { promise: happened, resolve } = Promise.withResolvers<void>();
-    const ended = new AbortController();
-    const off = this.onChange(resolve);
-    until.addEventListener('abort', () => resolve(), { once: true, signal: ended.signal });
-    if (until.aborted) resolve();
-    const end = () => {
-      off();
-      ended.abort();
-    };
-    return { happened, signal: ended.signal, end };
-  }
-
+  /** Somebody may have work. */
   changed(): void {
-    for (const listener of this.#listeners) listener();
+    this.#changes.changed();
   }
 
   pathFor(name: string): string {
@@ -159,24 +135,29 @@ export class Spool implements Disposable {
 
   /** Objects that the signed manifest names, of which this disk has nothing. */
   adopt(live: Iterable<{ entry: number; object: SealedObject }>): void {
-    this.#database.transaction(() => {
+    this.#query.together(() => {
       for (const { entry, object } of live) {
         this.#insert(object, { onDisk: false });
-        this.#run('update object set entry = ? where name = ?', entry, object.name);
+        this.#query.run('update object set entry = ? where name = ?', entry, object.name);
       }
-    })();
+    });
     this.changed();
   }
 
   /** The most urgent object that waits for the region and is not being sent; null when there is none now. */
   next(region: string, lane: Lane): QueuedObject | null {
     const [from, to] = laneRange[lane];
-    const rows = this.#statement(
+    const rows = this.#query.all<QueueRow>(
       `select sealed, on_disk, attempts from copy join object using (name)
         where region = ? and stored_at is null and not_before <= ? and priority between ? and ?
           and (on_disk = 1 or exists (select 1 from copy other where other.name = copy.name and other.stored_at is not null))
         order by priority, object.sealed_at limit ?`,
-    ).all(region, this.#now(), from, to, this.#busy.size + 1) as QueueRow[];
+      region,
+      this.#now(),
+      from,
+      to,
+      this.#busy.size + 1,
+    );
     const free = rows.map(queued).find(({ object }) => !this.#busy.has(busyKey(region, object.name)));
     if (!free) return null;
     this.#busy.add(busyKey(region, free.object.name));
@@ -186,11 +167,12 @@ export class Spool implements Disposable {
   /** What `next` gave is not being sent any more. */
   release(region: string, name: string): void {
     this.#busy.delete(busyKey(region, name));
+    this.changed();
   }
 
   /** The region proved that it holds the object. */
   stored(region: string, name: string, { versionId, lockedUntil }: StoredCopy): void {
-    this.#run(
+    this.#query.run(
       'update copy set stored_at = ?, version = ?, locked_until = ?, multipart = null where region = ? and name = ?',
       this.#now(),
       versionId,
@@ -203,9 +185,9 @@ export class Spool implements Disposable {
 
   /** What a list of the region shows: those of the right size count as held. */
   found(region: string, listed: Iterable<{ name: string; bytes: number }>): void {
-    this.#database.transaction(() => {
+    this.#query.together(() => {
       for (const { name, bytes } of listed)
-        this.#run(
+        this.#query.run(
           `update copy set stored_at = ? where region = ? and name = ? and stored_at is null
               and exists (select 1 from object where object.name = copy.name and object.bytes = ?)`,
           this.#now(),
@@ -213,18 +195,12 @@ export class Spool implements Disposable {
           name,
           bytes,
         );
-    })();
-    this.changed();
-  }
-
-  /** What was thought to be in the region is not there. */
-  lost(region: string, name: string): void {
-    this.#run('update copy set stored_at = null where region = ? and name = ?', region, name);
+    });
     this.changed();
   }
 
   postpone(region: string, name: string, notBefore: number): void {
-    this.#run(
+    this.#query.run(
       'update copy set attempts = attempts + 1, not_before = ? where region = ? and name = ?',
       notBefore,
       region,
@@ -235,7 +211,7 @@ export class Spool implements Disposable {
   multipartState(region: string, name: string): MultipartState {
     return {
       load: () => {
-        const text = this.#value<string | null>(
+        const text = this.#query.value<string | null>(
           'select multipart from copy where region = ? and name = ?',
           region,
           name,
@@ -244,14 +220,14 @@ export class Spool implements Disposable {
       },
       save: (upload) => {
         const text = upload === null ? null : JSON.stringify(upload);
-        this.#run('update copy set multipart = ? where region = ? and name = ?', text, region, name);
+        this.#query.run('update copy set multipart = ? where region = ? and name = ?', text, region, name);
       },
     };
   }
 
   /** When the oldest object of this lane that waits for the region was sealed; null when none waits. */
   oldestWaiting(region: string, lane: Lane): number | null {
-    return this.#value<number>(
+    return this.#query.value<number>(
       `select min(sealed_at) from copy join object using (name)
         where region = ? and stored_at is null and not_before <= ? and priority between ? and ?`,
       region,
@@ -262,94 +238,69 @@ export class Spool implements Disposable {
 
   /** Regions that hold the object. */
   holders(name: string): string[] {
-    const rows = this.#statement('select region from copy where name = ? and stored_at is not null').all(
-      name,
-    );
-    return (rows as { region: string }[]).map(({ region }) => region);
+    const sql = 'select region from copy where name = ? and stored_at is not null';
+    return this.#query.all<{ region: string }>(sql, name).map(({ region }) => region);
   }
 
   /** Removes from this disk what every region holds, with an entry that names it in each of them. */
   async sweep(): Promise<string[]> {
-    const done = this.#names(
+    const done = this.#query.all<{ name: string }>(
       `select name from object where on_disk = 1 and entry is not null
           and not exists (select 1 from copy where copy.name = object.name and stored_at is null)
           and not exists (select 1 from region_head where number < object.entry)`,
     );
-    for (const name of done) await this.leaveDisk(name);
-    return done;
+    for (const { name } of done) await this.leaveDisk(name);
+    return done.map(({ name }) => name);
   }
 
   /** The object stays in the queues; who still needs it fetches it from a region. */
   async leaveDisk(name: string): Promise<void> {
     await this.#ready.remove(name);
-    this.#run('update object set on_disk = 0 where name = ?', name);
+    this.#query.run('update object set on_disk = 0 where name = ?', name);
   }
 
   /** The object is gone: no region is to have it, and none has. */
   async drop(name: string, reason: string): Promise<void> {
     this.note('DROPPED', name, reason);
-    this.#run('delete from object where name = ?', name);
+    this.#query.run('delete from object where name = ?', name);
     await this.#ready.remove(name);
     this.changed();
   }
 
   /** What retention removed from the manifest. */
-  forget(names: readonly string[]): void {
-    this.#database.transaction(() => {
-      for (const name of names) this.#run('delete from object where name = ? and on_disk = 0', name);
-    })();
-  }
-
-  onDisk(): SpooledObject[] {
-    return this.#statement(
-      `select name, kind, bytes, sealed_at as sealedAt,
-              (select count(*) from copy join region_head using (region)
-                where copy.name = object.name and stored_at is not null and number >= object.entry) as heldBy,
-              (select count(*) from copy where copy.name = object.name
-                and (stored_at is not null or attempts > 0 or multipart is not null)) as begunBy
-         from object where on_disk = 1`,
-    )
-      .all()
-      .map((row) => {
-        const one = row as SpooledObject;
-        const isBusy = this.regions.some((region) => this.#busy.has(busyKey(region, one.name)));
-        return isBusy ? { ...one, begunBy: one.begunBy + 1, heldBy: 0 } : one;
-      });
-  }
-
-  bytesOnDisk(): number {
-    return this.#value<number>('select coalesce(sum(bytes), 0) from object where on_disk = 1') ?? 0;
-  }
-
-  queues(): QueueFigures[] {
-    return this.regions.map((region) => {
-      const row = this.#statement(
-        `select count(*) as objects, coalesce(sum(bytes), 0) as bytes, min(sealed_at) as oldestMs
-           from copy join object using (name) where region = ? and stored_at is null`,
-      ).get(region) as Omit<QueueFigures, 'region'>;
-      return { region, ...row };
+  async forget(names: readonly string[]): Promise<void> {
+    for (const name of names) await this.#ready.remove(name);
+    this.#query.together(() => {
+      for (const name of names) this.#query.run('delete from object where name = ?', name);
     });
   }
 
-  /** Live objects of a kind, oldest first. `in`: only those which that region holds, named by an entry that it holds as well. */
-  objects<K extends ObjectKind>(kind: K, options: { in?: string } = {}): SealedObject<K>[] {
-    const rows = this.#statement(
-      `select sealed from object ${options.in ? provable : 'where true'} and kind = :kind order by sealed_at`,
-    ).all({ kind, ...(options.in && { region: options.in }) }) as { sealed: string }[];
-    return rows.map(({ sealed }) => JSON.parse(sealed));
+  onDisk(): SpooledObject[] {
+    const isBusy = (name: string) => this.regions.some((region) => this.#busy.has(busyKey(region, name)));
+    return objectsOnDisk(this.#query, isBusy);
   }
 
-  /** The live WAL in the order of timelines and places; `in` as above. */
-  wal(options: { in?: string } = {}): WalPlace[] {
-    return this.#statement(
-      `select wal.name, system, timeline, start_at as start, end_at as "end", closed_at as closedAt
-         from wal join object using (name) ${options.in ? provable : ''} order by timeline, start_at`,
-    ).all(options.in ? { region: options.in } : {}) as WalPlace[];
+  bytesOnDisk(): number {
+    return this.#query.value<number>('select coalesce(sum(bytes), 0) from object where on_disk = 1') ?? 0;
+  }
+
+  queues(): QueueFigures[] {
+    return this.regions.map((region) => queueOf(this.#query, region));
+  }
+
+  /** Live objects of a kind, oldest first. */
+  objects<K extends ObjectKind>(kind: K, held: HeldIn = {}): SealedObject<K>[] {
+    return liveObjects(this.#query, kind, held);
+  }
+
+  /** The live WAL in the order of timelines and places. */
+  wal(held: HeldIn = {}): WalPlace[] {
+    return liveWal(this.#query, held);
   }
 
   /** SHA-256 of a WAL file that was taken before; null when it never was. Of any server when none is named. */
   takenSha256(system: string | null, file: string): string | null {
-    return this.#value<string>(
+    return this.#query.value<string>(
       'select sha256 from taken where file = ? and (system = coalesce(?, system))',
       file,
       system,
@@ -357,20 +308,20 @@ export class Spool implements Disposable {
   }
 
   fact(key: string): string | null {
-    return this.#value<string>('select value from fact where key = ?', key);
+    return this.#query.value<string>('select value from fact where key = ?', key);
   }
 
   setFact(key: string, value: string): void {
-    this.#run('insert or replace into fact values (?, ?)', key, value);
+    this.#query.run('insert or replace into fact values (?, ?)', key, value);
   }
 
   note(code: string, name: string | null, detail: string): void {
-    this.#run('insert into note values (?, ?, ?, ?)', this.#now(), code, name, detail);
-    this.#run('delete from note where rowid <= (select max(rowid) from note) - ?', maxNotes);
+    this.#query.run('insert into note values (?, ?, ?, ?)', this.#now(), code, name, detail);
+    this.#query.run('delete from note where rowid <= (select max(rowid) from note) - ?', maxNotes);
   }
 
   notes(limit = 100): SpoolNote[] {
-    return this.#statement('select * from note order by rowid desc limit ?').all(limit) as SpoolNote[];
+    return this.#query.all<SpoolNote>('select * from note order by rowid desc limit ?', limit);
   }
 
   [Symbol.dispose](): void {
@@ -382,27 +333,27 @@ export class Spool implements Disposable {
     rmSync(this.fetching, { recursive: true, force: true });
     const complete = this.#ready.recover();
     const present = new Set(complete.map(({ name }) => name));
-    this.#database.transaction(() => {
+    this.#query.together(() => {
       for (const object of complete) this.#insert(object, { onDisk: true });
-      for (const name of this.#names('select name from object where on_disk = 1'))
-        if (!present.has(name)) this.#run('update object set on_disk = 0 where name = ?', name);
+      for (const { name } of this.#query.all<{ name: string }>('select name from object where on_disk = 1'))
+        if (!present.has(name)) this.#query.run('update object set on_disk = 0 where name = ?', name);
       const named = JSON.stringify(this.regions);
-      this.#run('delete from copy where region not in (select value from json_each(?))', named);
-      this.#run(
+      this.#query.run('delete from copy where region not in (select value from json_each(?))', named);
+      this.#query.run(
         `delete from fact where key like 'surveyed:%' and substr(key, 10) not in (select value from json_each(?))`,
         named,
       );
-      this.#run(
+      this.#query.run(
         'insert or ignore into copy (region, name) select value, name from object, json_each(?)',
         named,
       );
-    })();
+    });
   }
 
   #insert(object: SealedObject, { onDisk, taken, facts = {} }: AddedWith & { onDisk: boolean }): void {
     const made = taken ?? takenOf(object);
-    this.#database.transaction(() => {
-      this.#run(
+    this.#query.together(() => {
+      this.#query.run(
         'insert or ignore into object values (?, ?, ?, ?, ?, ?, ?, null)',
         object.name,
         object.kind,
@@ -414,15 +365,15 @@ export class Spool implements Disposable {
       );
       if (object.kind === 'wal') this.#insertPlace(object);
       for (const region of this.regions)
-        this.#run('insert or ignore into copy (region, name) values (?, ?)', region, object.name);
+        this.#query.run('insert or ignore into copy (region, name) values (?, ?)', region, object.name);
       if (made)
-        this.#run('insert or ignore into taken values (?, ?, ?)', made.file, made.system, made.sha256);
+        this.#query.run('insert or ignore into taken values (?, ?, ?)', made.file, made.system, made.sha256);
       for (const [key, value] of Object.entries(facts)) this.setFact(key, value);
-    })();
+    });
   }
 
   #insertPlace({ name, about }: SealedObject<'wal'>): void {
-    this.#run(
+    this.#query.run(
       'insert or ignore into wal values (?, ?, ?, ?, ?, ?)',
       name,
       about.systemIdentifier,
@@ -431,32 +382,6 @@ export class Spool implements Disposable {
       lsnPosition(about.endLsn),
       Date.parse(about.closedAt),
     );
-  }
-
-  #statement(sql: string): Database.Statement {
-    const known = this.#statements.get(sql);
-    if (known) return known;
-    const made = this.#database.prepare(sql);
-    this.#statements.set(sql, made);
-    return made;
-  }
-
-  #run(sql: string, ...values: unknown[]): void {
-    this.#statement(sql).run(...values);
-  }
-
-  #value<T>(sql: string, ...values: unknown[]): T | null {
-    return (
-      (
-        this.#statement(sql)
-          .raw()
-          .get(...values) as [T] | undefined
-      )?.[0] ?? null
-    );
-  }
-
-  #names(sql: string): string[] {
-    return (this.#statement(sql).all() as { name: string }[]).map(({ name }) => name);
   }
 }
 

@@ -22,6 +22,8 @@ import { lastingPolicy, retryDelayMs } from './retry-delay.ts';
 
 /** How many are sent at once. */
 const workers: Record<Lane, number> = { urgent: 4, bulk: 1 };
+/** Small objects are sent from memory: no further one is begun while these are on their way. */
+const maxUrgentBytes = 8 * 1024 * 1024;
 /** How long something urgent waits before bulk steps aside. */
 const yieldAfterMs = 30_000;
 const yieldCheckMs = 5_000;
@@ -56,23 +58,33 @@ export async function runUploads(options: UploadOptions, signal: AbortSignal): P
   await mkdir(options.spool.fetching, { recursive: true, mode: 0o700 });
   const lanes = Object.entries(workers) as [Lane, number][];
   await Promise.all(
-    lanes.flatMap(([lane, count]) => Array.from({ length: count }, () => runLane(options, lane, signal))),
+    lanes.flatMap(([lane, count]) => {
+      const sending = { bytes: 0 };
+      return Array.from({ length: count }, () => runLane(options, lane, sending, signal));
+    }),
   );
 }
 
-async function runLane(options: UploadOptions, lane: Lane, signal: AbortSignal): Promise<void> {
+async function runLane(
+  options: UploadOptions,
+  lane: Lane,
+  sending: { bytes: number },
+  signal: AbortSignal,
+): Promise<void> {
   const { spool, region, state, clock } = options;
   while (!signal.aborted) {
-    const changed = spool.nextChange(signal);
+    const change = spool.nextChange(signal);
     const waitMs = state.waitMs();
-    const item = waitMs > 0 || (lane === 'bulk' && isOverdue(options)) ? null : spool.next(region.name, lane);
+    const mayBegin = waitMs === 0 && (lane === 'bulk' ? !isOverdue(options) : sending.bytes < maxUrgentBytes);
+    const item = mayBegin ? spool.next(region.name, lane) : null;
     if (item === null) {
-      await Promise.race([changed.happened, clock.sleep(Math.max(waitMs, idleMs), changed.signal)]);
-      changed.end();
+      await Promise.race([change.happened, clock.sleep(Math.max(waitMs, idleMs), change.signal)]);
+      change.end();
       if (waitMs > 0) await clock.sleep(state.waitMs(), signal);
       continue;
     }
-    changed.end();
+    change.end();
+    sending.bytes += item.object.bytes;
     try {
       await (lane === 'bulk' ? bringUnlessOverdue(options, item, signal) : bring(options, item, signal));
     } catch (error) {
@@ -80,6 +92,7 @@ async function runLane(options: UploadOptions, lane: Lane, signal: AbortSignal):
       await giveUpDamaged(options, item, error as Error);
       failed(options, item, error as Error);
     } finally {
+      sending.bytes -= item.object.bytes;
       spool.release(region.name, item.object.name);
     }
   }
