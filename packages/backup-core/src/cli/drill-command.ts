@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { type DrillOptions, runDrill } from '../drill/drill.ts';
-import { drillState, usualDrills } from '../drill/drill-schedule.ts';
+import { type DrillState, drillState } from '../drill/drill-schedule.ts';
 import { type Proof, type SignedProof, signProof } from '../drill/proof.ts';
 import { loadManifestKey } from '../keys/manifest-key.ts';
 import { serverOwner } from '../restore/postgres/owner.ts';
@@ -13,7 +13,7 @@ import { type BackupConfig, readConfig, required } from './config/config.ts';
 import { ConfigError } from './config/errors.ts';
 import { exitCodeHelp, exitCodes } from './exit-codes.ts';
 import { progressLine } from './progress-line.ts';
-import { keepProof, publishProof, readProofs } from './proofs.ts';
+import { drillPolicies, keepProof, publishProof, readProofs } from './proofs.ts';
 import { tellFault } from './restore-command.ts';
 import { withConfig, withKey } from './shared-options.ts';
 import { duration } from './words.ts';
@@ -24,6 +24,7 @@ interface Options extends KeyOptions {
   region?: string;
   database: string;
   out?: string;
+  ifDue?: boolean;
   json?: boolean;
 }
 
@@ -37,6 +38,7 @@ export function addDrillCommand(program: Command, parts: CliParts): void {
     .option('--region <name>', 'the region that is read; otherwise the one whose turn it is')
     .option('--database <name>', 'the database whose tables were counted', 'skooly')
     .option('--out <folder>', 'where the proof is written; otherwise <stateDir>/proofs')
+    .option('--if-due', 'only when the schedule says so: what a daily timer runs')
     .option('--json', 'the proof as one line of JSON')
     .addHelpText(
       'after',
@@ -57,7 +59,12 @@ async function drill(options: Options, parts: CliParts): Promise<void> {
   const keyFile = needed(drills.keyFile, 'drills.keyFile', 'make one with `skooly-backup keys make`');
   const signer = await loadManifestKey(keyFile);
   const folder = options.out ?? join(required(config, 'stateDir'), 'proofs');
-  const region = options.region ?? (await regionWhoseTurn(config, options.kind, parts));
+  const due = await stateOf(config, options.kind, parts);
+  if (options.ifDue && due.next > now()) {
+    terminal.write(`the next drill of a ${options.kind} is due at ${due.next.toISOString()}\n`);
+    return;
+  }
+  const region = options.region ?? due.region;
   const decryptor = await decryptorOf(options, terminal);
   const archive = await openArchive({ config, openRegion, only: region, signal });
   try {
@@ -93,16 +100,17 @@ function needed(value: string | undefined, field: string, fix: string): string {
   return value;
 }
 
-async function regionWhoseTurn(
+/** Without any proof a drill is due at once. */
+async function stateOf(
   config: BackupConfig,
   kind: Proof['kind'],
   { openRegion, signal, now }: CliParts,
-): Promise<string> {
+): Promise<DrillState> {
   const opened = config.regions.map((values) => openRegion(regionSettings(config, values)));
   const names = opened.map(({ name }) => name) as [string, ...string[]];
   const proofs = await readProofs(config, opened, signal);
   for (const region of opened) region.close?.();
-  return drillState(kind, proofs, names, usualDrills[kind], { now: now(), since: now() }).region;
+  return drillState(kind, proofs, names, drillPolicies(config)[kind], { now: now(), since: new Date(0) });
 }
 
 /** Into every region; one that does not take it is told of, and the others have it. */

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { usualDrills } from '../drill/drill-schedule.ts';
 import { type Proof, readProof, type SignedProof } from '../drill/proof.ts';
 import { utcStamp } from '../format/names.ts';
 import { loadManifestKey } from '../keys/manifest-key.ts';
@@ -14,6 +15,8 @@ import type { BackupConfig } from './config/config.ts';
 
 /** The newest ones tell how drills are; older ones are evidence that nobody asks for every day. */
 const NEWEST = 100;
+
+const DAY_MS = 24 * 3_600_000;
 
 const prefixOf = (site: string) => `drills/${site}/`;
 
@@ -88,4 +91,11 @@ export async function publishProof(
 
 function fileName({ at, drill }: Proof): string {
   return `${utcStamp(new Date(at))}-${drill}.json`;
+}
+
+export function drillPolicies({ drills }: BackupConfig): typeof usualDrills {
+  const { base, dump } = usualDrills;
+  const days = (policy: typeof base, count: number | undefined) =>
+    count === undefined ? policy : { ...policy, everyMs: count * DAY_MS };
+  return { base: days(base, drills?.baseEveryDays), dump: days(dump, drills?.dumpEveryDays) };
 }

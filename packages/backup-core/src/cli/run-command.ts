@@ -13,6 +13,7 @@ import { readRecipient } from '../keys/recipient.ts';
 import type { Region } from '../region/region.ts';
 import { Throttle, withThrottle } from '../region/throttle.ts';
 import { applyRetention } from '../retention/apply.ts';
+import type { SyncLogSource } from '../source/sync-log.ts';
 import { usualLimits } from '../spool/bounds.ts';
 import { regionSettings } from './archive.ts';
 import type { CliParts } from './cli.ts';
@@ -43,7 +44,7 @@ export function addRunCommands(program: Command, parts: CliParts): void {
     )
     .addHelpText('after', exitCodeHelp(['ok', 'failed', 'usage', 'manifest', 'keys']))
     .action(async ({ config, adopt }: { config: string; adopt?: boolean }) => {
-      await run(readConfig(config), adopt === true, parts);
+      await runBackups(readConfig(config), { ...parts, adopt: adopt === true });
     });
   const now1 = (request: Request, description: string) =>
     withConfig(program.command(request))
@@ -57,16 +58,20 @@ export function addRunCommands(program: Command, parts: CliParts): void {
   now1('base', 'Have the running daemon make a base backup now.');
 }
 
-async function run(
-  config: BackupConfig,
-  adopt: boolean,
-  { openRegion, signal, log }: CliParts,
-): Promise<void> {
+export interface BackupsOptions extends Pick<CliParts, 'openRegion' | 'signal' | 'log'> {
+  readonly adopt?: boolean;
+  /** Of an appliance. */
+  readonly syncLog?: SyncLogSource;
+}
+
+/** The daemon: runs until the signal aborts. @throws ConfigError, KeyError, ManifestError or BackupError when it cannot go on. */
+export async function runBackups(config: BackupConfig, options: BackupsOptions): Promise<void> {
+  const { openRegion, signal, log } = options;
   const stateDir = required(config, 'stateDir');
   const opened = config.regions.map((values) => openRegion(regionSettings(config, values)));
   const regions = opened.map((region) => withThrottle(region, paceOf(config)));
   try {
-    await using engine = await openEngine(await engineOptions(config, stateDir, adopt, regions, log));
+    await using engine = await openEngine(await engineOptions(config, stateDir, regions, options));
     log.info({ archiveCommand: engine.archiveCommand }, 'archive_command of the server');
     await Promise.all([
       engine.run(signal),
@@ -97,9 +102,8 @@ function logEvent({ event, ...facts }: BackupEvent, log: pino.Logger): void {
 async function engineOptions(
   config: BackupConfig,
   stateDir: string,
-  adopt: boolean,
   regions: readonly Region[],
-  log: pino.Logger,
+  { adopt = false, syncLog = undefined, log }: BackupsOptions,
 ): Promise<Parameters<typeof openEngine>[0]> {
   const { accessFile, serverUser } = required(config, 'archive');
   const recipients = await Promise.all(
@@ -123,6 +127,7 @@ async function engineOptions(
     ...(config.spoolBytes !== undefined && { limits: { ...usualLimits, maxBytes: config.spoolBytes } }),
     lockDays,
     adopt,
+    ...(syncLog && { syncLog }),
     tell: (event) => logEvent(event, log),
   };
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { generateKey } from 'openpgp';
 import pino from 'pino';
@@ -96,6 +96,27 @@ async function run(args: string[], signal = new AbortController().signal) {
   }
   return told;
 }
+
+test('kit prints a page for a stranger, and names what its facts lack', async () => {
+  const facts = join(cluster.dir, 'facts.json');
+  const out = join(cluster.dir, 'kit.html');
+  const people = [{ name: 'Ngo Biyong', role: 'bursar', phone: '+237 6 00 00 00 00' }];
+  const keys = [
+    { role: 'administrator', where: 'safe of the bursar' },
+    { role: 'recovery', where: 'drill machine' },
+  ];
+  writeFileSync(
+    facts,
+    JSON.stringify({ database: 'skooly', postgres: '15', providers: {}, keys, people: [] }),
+  );
+  const kit = ['kit', '--facts', facts, '--out', out, '--config', file];
+  expect(await run(kit)).toMatchObject({ code: 2, errors: expect.stringContaining('/people') });
+  writeFileSync(facts, JSON.stringify({ database: 'skooly', postgres: '15', providers: {}, keys, people }));
+  expect((await run(kit)).code).toBe(0);
+  const page = readFileSync(out, 'utf8');
+  for (const words of ['safe of the bursar', '+237 6 00 00 00 00', 'gpg --decrypt'])
+    expect(page).toContain(words);
+});
 
 test('a new site: from init to a status without alarm, a dump on demand, and an end when told', async () => {
   expect(await run(['dump', '--config', file])).toMatchObject({

@@ -1,16 +1,13 @@
 import type { Command } from 'commander';
-import { usualDrills } from '../drill/drill-schedule.ts';
 import { statusScreen } from '../status/screen.ts';
 import { buildStatus } from '../status/status.ts';
 import { evidence, openArchive } from './archive.ts';
 import type { CliParts } from './cli.ts';
-import { type BackupConfig, readConfig } from './config/config.ts';
+import { readConfig } from './config/config.ts';
 import { daemonStatus } from './daemon-files.ts';
 import { exitCodeHelp, exitCodes } from './exit-codes.ts';
-import { readProofs } from './proofs.ts';
+import { drillPolicies, readProofs } from './proofs.ts';
 import { withConfig } from './shared-options.ts';
-
-const DAY_MS = 24 * 3_600_000;
 
 interface Options {
   config: string;
@@ -51,11 +48,4 @@ export function addStatusCommand(
       archive.close();
     }
   });
-}
-
-function drillPolicies({ drills }: BackupConfig): typeof usualDrills {
-  const { base, dump } = usualDrills;
-  const days = (policy: typeof base, count: number | undefined) =>
-    count === undefined ? policy : { ...policy, everyMs: count * DAY_MS };
-  return { base: days(base, drills?.baseEveryDays), dump: days(dump, drills?.dumpEveryDays) };
 }
