@@ -11,6 +11,7 @@ import { prepareSite, readSyncMap } from '@skooly-edge/sync-protocol';
 import { type Logger, pino } from 'pino';
 import { buildAdmin } from './admin/admin.ts';
 import type { Status } from './admin/status.ts';
+import { Backup } from './backup/backup.ts';
 import { type CampusSync, openCampusSync } from './campus-sync.ts';
 import { CampusClock } from './clock/campus-clock.ts';
 import { openClockFile } from './clock/clock-file.ts';
@@ -89,6 +90,8 @@ export async function runAppliance(
     mayWrite: () => disk.mayWrite(),
     proofAt: config.proofAt,
   });
+  const { backupConfigFile: configFile } = config;
+  const backup = configFile === null ? null : new Backup({ configFile, log: sync.log, logger });
   const prober = openProber({
     relayUrls: config.probeUrls,
     appUrl: config.appCheck ? config.cloudAppUrl : null,
@@ -117,7 +120,7 @@ export async function runAppliance(
     boxMayWrite: () => disk.mayWrite(),
   });
   const admin = buildAdmin({
-    readStatus: () => readStatus(config, sync, link, gateway, disk, clock, session.status()),
+    readStatus: () => readStatus(config, { sync, link, gateway, disk, clock, backup }, session.status()),
     logger,
     resync: sync.resync,
     inbox: sync.inbox,
@@ -135,6 +138,7 @@ export async function runAppliance(
       sync.run(signal),
       disk.run(signal),
       link.run(signal),
+      backup?.run(signal),
       whenReady(sync, signal).then(() => {
         boxReady = true;
       }),
@@ -187,13 +191,18 @@ async function nextChange(link: Link, atMostMs: number, signal: AbortSignal): Pr
   stopWatching();
 }
 
+interface StatusRooms {
+  sync: CampusSync;
+  link: Link;
+  gateway: Gateway;
+  disk: Disk;
+  clock: CampusClock;
+  backup: Backup | null;
+}
+
 async function readStatus(
   config: ApplianceConfig,
-  sync: CampusSync,
-  link: Link,
-  gateway: Gateway,
-  disk: Disk,
-  clock: CampusClock,
+  { sync, link, gateway, disk, clock, backup }: StatusRooms,
   trust: TrustStatus,
 ): Promise<Status> {
   const { state, since, reasons, probes, ...measured } = link.snapshot();
@@ -208,5 +217,6 @@ async function readStatus(
     disk: disk.snapshot(),
     clock: clock.status(),
     trust,
+    backup: backup === null ? null : await backup.summary(new Date()),
   };
 }

@@ -83,6 +83,8 @@ export interface CampusSync {
   readonly inbox: Inbox;
   /** The box has reason to doubt that it is equal: everything is compared and repaired once it has caught up. */
   requestResync(reason: string): Promise<void>;
+  /** Every transaction of this campus: what backups keep of it. */
+  readonly log: SyncLog;
   /** Takes in the log of a box that died: its file, or the folder that it lies in. */
   adopt(path: string, signal: AbortSignal): Promise<Adopted>;
   run(signal: AbortSignal): Promise<void>;
@@ -289,6 +291,7 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
       if (mayWrite()) await pull.upToDate(limit);
     },
     drain,
+    log,
     resync,
     inbox: postgresInbox({ pool: database, catalog, now: () => new Date(now() ?? Date.now()) }),
     adopt: (path, limit) => adoptLog({ path, stateDir, ownEpoch: log.epoch, relay }, limit),

@@ -1,3 +1,6 @@
+export { type BackupConfig, readConfig as readBackupConfig } from './cli/config/config.ts';
+export { daemonStatus } from './cli/daemon-files.ts';
+export { type BackupsOptions, runBackups } from './cli/run-command.ts';
 export { type DrillOptions, runDrill } from './drill/drill.ts';
 export * from './drill/drill-schedule.ts';
 export { type Proof, readProof, type SignedProof, signProof } from './drill/proof.ts';
@@ -21,6 +24,7 @@ export * from './manifest/manifest-writer.ts';
 export { type Manifest, type ReadOptions, readManifest } from './manifest/read-manifest.ts';
 export * from './manifest/read-regions.ts';
 export { manifestPrefix, signEntry, verifyEntry } from './manifest/signed-entry.ts';
+export { openRegion } from './region/s3-region.ts';
 export { type Comparison, compareFigures, type Expected } from './restore/compare.ts';
 export * from './restore/errors.ts';
 export type { Fault, ObjectSource, Reader } from './restore/objects.ts';

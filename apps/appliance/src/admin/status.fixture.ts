@@ -76,4 +76,5 @@ export const exampleStatus: Status = {
     lastExchangeAt: '2026-03-02T06:59:59.000Z',
   },
   trust: { state: 'trusted', fingerprint: '4Q7K-M2XV-A9RT-0JCD-8WEN', problem: null },
+  backup: { problem: null, rpoSeconds: 42, alarms: [] },
 };

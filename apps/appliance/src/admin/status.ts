@@ -106,6 +106,14 @@ const TrustStatus = Type.Object({
   problem: orNull(Type.String()),
 });
 
+const BackupStatus = Type.Object({
+  problem: orNull(Type.String({ description: 'why backups do not run' })),
+  rpoSeconds: orNull(
+    Type.Number({ minimum: 0, description: 'what would be lost of the database with the box' }),
+  ),
+  alarms: Type.Array(Type.String()),
+});
+
 export const StatusSchema = Type.Object({
   campus: Type.String(),
   state: State,
@@ -117,6 +125,7 @@ export const StatusSchema = Type.Object({
   disk: DiskStatus,
   clock: ClockStatus,
   trust: TrustStatus,
+  backup: orNull(BackupStatus),
 });
 
 export type Status = Type.Static<typeof StatusSchema>;

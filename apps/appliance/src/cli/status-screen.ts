@@ -45,6 +45,7 @@ export function statusScreen(status: Status, { nowMs, colour }: ScreenOptions): 
     ['Schema', schema(status, paint)],
     ...capture(status, paint),
     ...room(status, paint),
+    ...backups(status, paint),
     ...time(status, paint),
     ...status.link.probes.map((probe, index): [string, string] => [
       index === 0 ? 'Link' : '',
@@ -83,6 +84,18 @@ function trust({ trust: { state, problem, fingerprint } }: Status, paint: Paint)
   const kept = 'Nothing is sent or fetched meanwhile, and nothing is lost.';
   const key = fingerprint === null ? '' : ` (this box: ${fingerprint})`;
   return [['Trust', `${paint(colour, problem)} ${kept}${key}`]];
+}
+
+/** Nothing of a box that makes none. */
+function backups({ backup }: Status, paint: Paint): [string, string][] {
+  if (backup === null) return [];
+  const { problem, rpoSeconds, alarms } = backup;
+  if (problem !== null) return [['Backups', paint('red', `they do not run: ${problem}`)]];
+  const held =
+    rpoSeconds === null
+      ? paint('yellow', 'nothing could be brought back yet')
+      : `both regions have all but the last ${duration(rpoSeconds)}`;
+  return [['Backups', held], ...alarms.map((alarm): [string, string] => ['', paint('yellow', alarm)])];
 }
 
 function pending({ sync }: Status): string {

@@ -50,6 +50,8 @@ export interface ApplianceConfig {
   answerTimeoutMs: number;
   /** `HH:MM` of the daily proof of equality; null: none. */
   proofAt: string | null;
+  /** The JSON file of `skooly-backup`; null: this box makes no backups. */
+  backupConfigFile: string | null;
   logLevel: FieldValues['LOG_LEVEL'];
 }
 
@@ -80,6 +82,7 @@ export function readConfig(env: EdgeEnv): ApplianceConfig {
     answerTimeoutMs: values.EDGE_GATEWAY_ANSWER_TIMEOUT_MS,
     storage: readStorage(values),
     proofAt: values.EDGE_PROOF_AT === 'off' ? null : values.EDGE_PROOF_AT,
+    backupConfigFile: values.EDGE_BACKUP_CONFIG ?? null,
     logLevel: values.LOG_LEVEL,
   };
 }

@@ -98,6 +98,9 @@ export const Fields = Type.Object({
     pattern: '^(([01]\\d|2[0-3]):[0-5]\\d|off)$',
     default: '02:30',
   }),
+  EDGE_BACKUP_CONFIG: Type.Optional(
+    Type.String({ minLength: 1, fix: 'name the JSON file of skooly-backup' }),
+  ),
   LOG_LEVEL: choice(['info', 'trace', 'debug', 'warn', 'error', 'fatal', 'silent']),
 });
 

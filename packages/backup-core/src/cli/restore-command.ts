@@ -23,6 +23,7 @@ interface Options extends KeyOptions {
   latest?: boolean;
   dump?: string;
   timeline?: number;
+  base?: string;
   port?: number;
   user?: string;
   json?: boolean;
@@ -42,6 +43,7 @@ export function addRestoreCommand(program: Command, parts: CliParts): void {
       'follow this timeline; otherwise the newest that goes through the base',
       wholeNumber,
     )
+    .option('--base <name>', 'begin with this base; otherwise with the newest that precedes the moment')
     .option('--port <port>', 'port on 127.0.0.1; otherwise a free one', portNumber)
     .option('--user <name>', 'superuser of the restored cluster', 'postgres')
     .option('--json', 'the result as one line of JSON')
@@ -76,7 +78,7 @@ async function run(options: Options, parts: CliParts): Promise<void> {
     };
     if (target)
       await toMoment(
-        { ...common, target, timeline: options.timeline, user: options.user },
+        { ...common, target, timeline: options.timeline, base: options.base, user: options.user },
         options,
         terminal,
       );

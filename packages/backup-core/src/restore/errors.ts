@@ -26,13 +26,17 @@ export const restoreErrors = {
   RESTORE_POSTGRES_MISSING: { exit: 14, advice: 'Install that major version: https://apt.postgresql.org' },
   RESTORE_OBJECT_DAMAGED: {
     exit: 15,
-    advice: 'Try the other region with --region; if both are damaged, choose another base or moment.',
+    advice:
+      'Try the other region with --region; if both are damaged, choose an earlier base with --base, or another moment.',
   },
   RESTORE_OBJECT_UNREACHABLE: {
     exit: 16,
     advice: 'Check the network and the credentials of the regions, then begin again.',
   },
-  RESTORE_BASE_DAMAGED: { exit: 17, advice: 'Restore from an earlier base: choose an earlier moment.' },
+  RESTORE_BASE_DAMAGED: {
+    exit: 17,
+    advice: 'Restore the same moment from an earlier base: --base; `skooly-backup list` shows them.',
+  },
   RESTORE_POSTGRES_FAILED: { exit: 18, advice: 'Read the log of the server that the message names.' },
   RESTORE_TARGET_MISSED: {
     exit: 19,

@@ -45,7 +45,7 @@ const plan = (
   target: Target,
   histories: [number, string][] = [],
   timeline?: number,
-) => planRestore({ objects, histories: new Map(histories) }, target, timeline);
+) => planRestore({ objects, histories: new Map(histories) }, target, { timeline, base });
 const refused = (code: string, words: string) =>
   expect.objectContaining({ code, message: expect.stringContaining(words) });
 
@@ -56,6 +56,13 @@ describe('one timeline', () => {
     expect(plan(objects, at(12)).base.name).toBe('base-1-8');
     expect(plan(objects, at(8.5)).base.name).toBe('base-1-8');
     expect(plan(objects, at(8.4)).base.name).toBe('base-1-2');
+  });
+
+  test('another base is used when it is named, and only when it precedes the moment', () => {
+    expect(plan(objects, at(12), [], undefined, 'base-1-2').segments).toHaveLength(13);
+    expect(() => plan(objects, at(8.4), [], undefined, 'base-1-8')).toThrow(
+      refused('RESTORE_NO_BASE', 'base-1-8 is no base'),
+    );
   });
 
   test('the WAL is that from the start of the base to the first segment that reaches the moment, and two more', () => {

@@ -36,8 +36,16 @@ export interface RestorePlan {
   readonly bytes: { readonly base: number; readonly wal: number };
 }
 
-export function planRestore(archive: Archive, target: Target, askedTimeline?: number): RestorePlan {
-  const base = chooseBase(archive, target, askedTimeline);
+export interface Wishes {
+  /** Otherwise the newest that goes through the base. */
+  readonly timeline?: number | undefined;
+  /** By name; otherwise the newest that precedes the target. */
+  readonly base?: string | undefined;
+}
+
+export function planRestore(archive: Archive, target: Target, wishes: Wishes = {}): RestorePlan {
+  const askedTimeline = wishes.timeline;
+  const base = chooseBase(archive, target, wishes);
   const line = chooseLine(archive, base, askedTimeline);
   const timeline = line.at(-1)?.timeline as number;
   const chain = chainFrom(archive, base, line);
@@ -58,16 +66,20 @@ export function planRestore(archive: Archive, target: Target, askedTimeline?: nu
   };
 }
 
-function chooseBase({ objects, histories }: Archive, target: Target, timeline?: number): Base {
+function chooseBase({ objects, histories }: Archive, target: Target, { timeline, base: name }: Wishes): Base {
   const bases = ofKind(objects, 'base').sort(
     (a, b) => Date.parse(a.about.endedAt) - Date.parse(b.about.endedAt),
   );
   const line = timeline === undefined ? null : lineOf(timeline, histories.get(timeline) ?? '');
-  const base = bases.findLast(
-    ({ about }) =>
-      (line === null || liesOn(line, about.timeline, lsnToNumber(about.stopLsn))) && precedes(about, target),
+  const chosen = bases.findLast(
+    ({ about, name: own }) =>
+      (name === undefined || own === name) &&
+      (line === null || liesOn(line, about.timeline, lsnToNumber(about.stopLsn))) &&
+      precedes(about, target),
   );
-  if (base) return base;
+  if (chosen) return chosen;
+  if (name !== undefined)
+    throw new RestoreError('RESTORE_NO_BASE', `${name} is no base that precedes ${describeTarget(target)}.`);
   const first = bases[0];
   const there = first
     ? `The first one ended at ${describeMoment(Date.parse(first.about.endedAt))}, position ${first.about.stopLsn}.`

@@ -31,6 +31,8 @@ export interface RestoreOptions {
   readonly reader: Reader;
   readonly target: Target;
   readonly timeline?: number | undefined;
+  /** Name of a base, when the newest that precedes the target cannot be used. */
+  readonly base?: string | undefined;
   readonly to: string;
   readonly port?: number | undefined;
   /** The superuser of the cluster. */
@@ -129,7 +131,7 @@ function isForAPerson(error: unknown): boolean {
 
 /** The plan alone, for a person to look at first. */
 export async function planFor(
-  options: Pick<RestoreOptions, 'objects' | 'reader' | 'target' | 'timeline'>,
+  options: Pick<RestoreOptions, 'objects' | 'reader' | 'target' | 'timeline' | 'base'>,
 ): Promise<RestorePlan> {
   const histories = new Map<number, string>();
   for (const object of options.objects) {
@@ -137,7 +139,7 @@ export async function planFor(
     histories.set(object.about.timeline, await readObject([object], options.reader, (plain) => text(plain)));
   }
   const archive: Archive = { objects: options.objects, histories };
-  return planRestore(archive, options.target, options.timeline);
+  return planRestore(archive, options.target, options);
 }
 
 /** All of the server's histories, also those of branches beside the line: a promoted server takes a number that none has. */
