@@ -46,6 +46,9 @@ export interface ArchivedPostgres {
   query(sql: string, values?: unknown[]): Promise<pg.QueryResult>;
   takeBase(): Promise<SealedObject<'base'>>;
   takeDump(database?: string): Promise<SealedObject<'dump'>>;
+  /** Where archive_command leaves what `sealArchived` takes. */
+  readonly archived: string;
+  sealArchived(): Promise<void>;
   /** Ends the current segment and seals all that is archived. */
   archive(): Promise<void>;
   stop(): Promise<void>;
@@ -67,7 +70,7 @@ export async function startArchivedPostgres(options: ArchivedOptions = {}): Prom
     dir: join(dir, 'live'),
     settings: {
       archive_mode: true,
-      archive_command: `cp "%p" "${archived}/%f.part" && mv "${archived}/%f.part" "${archived}/%f"`,
+      archive_command: archiveInto(archived),
       fsync: false,
     },
   });
@@ -146,6 +149,8 @@ export async function startArchivedPostgres(options: ArchivedOptions = {}): Prom
     regions,
     privateKey,
     recipient,
+    archived,
+    sealArchived,
     query: (sql, values) => client.query(sql, values),
     async takeBase() {
       const taken = await takeBaseBackup(access);
@@ -167,6 +172,10 @@ export async function startArchivedPostgres(options: ArchivedOptions = {}): Prom
       rmSync(dir, { recursive: true, force: true });
     },
   };
+}
+
+export function archiveInto(folder: string): string {
+  return `cp "%p" "${folder}/%f.part" && mv "${folder}/%f.part" "${folder}/%f"`;
 }
 
 /** Nothing was written since the last switch: then the switch names a segment that is archived already, or never will be. */

@@ -1,7 +1,11 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { type ArchivedPostgres, startArchivedPostgres } from '../../../../test/support/archived-postgres.ts';
+import {
+  type ArchivedPostgres,
+  archiveInto,
+  startArchivedPostgres,
+} from '../../../../test/support/archived-postgres.ts';
 import type { Fault } from './objects.ts';
 import { ask, type Server } from './postgres/server.ts';
 import { type RestoreOptions, restore } from './restore.ts';
@@ -174,4 +178,24 @@ test('what one region has damaged or lacks comes from the other, and is reported
       ['paris', named('wal'), false],
     ]),
   );
+});
+
+test('a server that was restored and went on is restored again, over both timelines, from the base before them', async () => {
+  const going = await run(readTime(first.wall), {
+    settings: { fsync: 'off', archive_mode: 'on', archive_command: archiveInto(live.archived) },
+  });
+  const connection = going.server.connection('postgres');
+  await ask(connection, 'insert into canary select generate_series(101, 105)');
+  const [segment] = await ask<{ name: string }>(
+    connection,
+    'select pg_walfile_name(pg_switch_wal()) as name',
+  );
+  await expect
+    .poll(() => existsSync(join(live.archived, segment?.name as string)), { timeout: 20_000 })
+    .toBe(true);
+  await live.sealArchived();
+  const again = await run({ kind: 'latest' });
+  expect(again).toMatchObject({ rows: 15, plan: { timeline: 2 }, reached: { timeline: 3 } });
+  expect((await run({ kind: 'latest' }, { timeline: 1 })).rows).toBe(30);
+  expect((await run(readTime(quiet), { timeline: 1 })).reached.timeline).toBe(3);
 });
