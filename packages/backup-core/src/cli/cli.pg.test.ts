@@ -65,6 +65,12 @@ async function run(args: string[], language: Language = 'en') {
   }
   return told;
 }
+/** The server that `restore --json` left running. */
+function endServer(out: string): void {
+  const { pid, socketFolder } = JSON.parse(out);
+  process.kill(pid, 'SIGINT');
+  rmSync(socketFolder, { recursive: true, force: true });
+}
 const withKey = (...args: string[]) => [...args, '--key', site.keyFile];
 
 test('list shows bases, dumps and how far the WAL goes', async () => {
@@ -114,12 +120,12 @@ test('restore --at gives a running Postgres at that moment; drill proves it; a w
     withKey('restore', '--to', to, '--at', beforeDeletion, '--region', 'douala', '--json'),
   );
   expect([code, errors.includes('Africa/Douala')]).toEqual([0, true]);
-  const { port, socketFolder, pid } = JSON.parse(out);
+  const { port, socketFolder } = JSON.parse(out);
   const client = new pg.Client({ host: socketFolder, port, user: 'postgres', database: 'postgres' });
   await client.connect();
   expect((await client.query('select count(*)::int as n from users')).rows).toEqual([{ n: 50 }]);
   await client.end();
-  process.kill(pid, 'SIGINT');
+  endServer(out);
   expect((await run(withKey('restore', '--to', to, '--at', beforeDeletion))).code).toBe(13);
   expect((await run(withKey('restore', '--to', `${to}2`, '--at', '2020-01-01 00:00 UTC'))).code).toBe(10);
   expect((await run(withKey('restore', '--to', `${to}2`, '--at', '2020-01-01 00:00'))).code).toBe(2);
@@ -131,8 +137,8 @@ test('restore --dump brings the nightly dump back', async () => {
   const { out, code } = await run(
     withKey('restore', '--to', join(site.scratch, 'dump'), '--dump', 'latest', '--json'),
   );
-  const { comparison, pid } = JSON.parse(out);
-  process.kill(pid, 'SIGINT');
+  const { comparison } = JSON.parse(out);
+  endServer(out);
   expect([code, comparison.differences, comparison.totals]).toEqual([0, [], { fees: '1275' }]);
 });
 
@@ -184,7 +190,7 @@ test('restore by the words of RESTORE.md', async () => {
   expect((await run(list)).code).toBe(0);
   const { out, code } = await run([...restore, '--json']);
   expect(code).toBe(0);
-  process.kill(JSON.parse(out).pid, 'SIGINT');
+  endServer(out);
 });
 
 test('retention prints its calendar and removes nothing', async () => {
