@@ -14,7 +14,7 @@ import { type Sealing, sealIntoSpool } from './sealing.ts';
 
 /** As many as there are cores on the smallest box. */
 const sealersAtOnce = 2;
-const readBytes = 1024 * 1024;
+const readBytes = 256 * 1024;
 /** What could not be sealed is tried again after this. */
 const retryMs = 10_000;
 

@@ -47,7 +47,7 @@ export async function takeBaseBackup(options: BaseBackupOptions): Promise<Taken<
   };
   const stream = Readable.from(checked(tar, walk, verified), {
     objectMode: false,
-    highWaterMark: 1024 * 1024,
+    highWaterMark: 256 * 1024,
   });
   return {
     kind: 'base',

@@ -8,8 +8,8 @@ import { Readable } from 'node:stream';
 import { SourceError } from './errors.ts';
 
 const maxSaidChars = 4096;
-/** What one read of the stream may hold back. */
-const highWaterMark = 1024 * 1024;
+/** A program may write a few kilobytes at a time: what follows is spared the work for each. */
+const chunkBytes = 256 * 1024;
 
 export interface Program {
   readonly path: string;
@@ -23,7 +23,7 @@ export interface Program {
 type Child = ChildProcessByStdio<null, Readable, Readable>;
 
 export function programOutput(program: Program): Readable {
-  return Readable.from(outputOf(program), { objectMode: false, highWaterMark });
+  return Readable.from(outputOf(program), { objectMode: false, highWaterMark: chunkBytes });
 }
 
 async function* outputOf(program: Program): AsyncGenerator<Buffer> {
@@ -36,23 +36,55 @@ async function* outputOf(program: Program): AsyncGenerator<Buffer> {
   const ended = endOf(child);
   const said = lastWordsOf(child);
   let stalled = false;
-  const stall = setTimeout(() => {
+  const silence = new Silence(program.stallMs, () => {
     stalled = true;
-    child.kill('SIGTERM');
-  }, program.stallMs);
+    child.kill('SIGKILL');
+  });
   try {
-    for await (const chunk of child.stdout) {
-      clearTimeout(stall);
-      yield chunk as Buffer;
-      stall.refresh();
+    let chunks: Buffer[] = [];
+    let bytes = 0;
+    for await (const chunk of child.stdout as AsyncIterable<Buffer>) {
+      silence.begin();
+      chunks.push(chunk);
+      bytes += chunk.length;
+      if (bytes < chunkBytes) continue;
+      silence.end();
+      yield Buffer.concat(chunks);
+      silence.begin();
+      chunks = [];
+      bytes = 0;
     }
+    if (bytes > 0) yield Buffer.concat(chunks);
     const end = await ended;
     program.signal.throwIfAborted();
     if (stalled) throw stalledError(program, said());
     if (end !== null) throw failure(program, end, said());
   } finally {
-    clearTimeout(stall);
+    silence.end();
     if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
+  }
+}
+
+/** Counts only while somebody waits for the program, not while what it gave is worked on. */
+class Silence {
+  readonly #ms: number;
+  readonly #then: () => void;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(ms: number, then: () => void) {
+    this.#ms = ms;
+    this.#then = then;
+    this.begin();
+  }
+
+  begin(): void {
+    if (this.#timer) this.#timer.refresh();
+    else this.#timer = setTimeout(this.#then, this.#ms);
+  }
+
+  end(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
   }
 }
 
