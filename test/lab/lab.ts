@@ -87,7 +87,7 @@ export class Lab {
     const { world } = this;
     const each = (work: (its: World) => Promise<unknown> | undefined) =>
       all(...this.#opened.campuses.map(work));
-    await this.#step('Postgres on both sides, regions for backups', () =>
+    await this.#step('Postgres in the cloud and on campus, regions', () =>
       all(
         this.#startAll('cloud-postgres', ...regionPlaces.map(({ process }) => process)),
         each((its) => this.#startOn(its, 'campus-postgres')),
