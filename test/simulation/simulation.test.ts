@@ -29,6 +29,7 @@ const common = [
   'mid-transaction-corrections',
   'no-corrections',
   'duplicates-unrecognised',
+  'salvage-off',
 ];
 
 /** The first seed that catches the bug; null when none of so many does. */

@@ -11,10 +11,13 @@ import type { Row } from '@skooly-edge/sync-protocol';
 import { type Bug, bugNamed } from './bugs/bugs.ts';
 import { type Campus, newLogFile } from './campus.ts';
 import { check, type World } from './check/check.ts';
+import { checkRestored } from './check/check-restored.ts';
 import { Database } from './database/database.ts';
 import { befall } from './faults.ts';
 import { History } from './history.ts';
 import { planOf } from './plan.ts';
+import { restoreSometime } from './restore.ts';
+import { repairAll } from './resync.ts';
 import { actSomehow } from './school/acts.ts';
 import { type Acknowledged, Desk } from './school/desk.ts';
 import { firstRows } from './school/first-rows.ts';
@@ -44,22 +47,27 @@ export interface SimulationResult {
 export interface SimulationOptions {
   bug?: string;
   trace?: boolean;
+  /** The cloud is restored to an earlier point in the midst of the work; one seed in five unless told. */
+  restores?: boolean;
 }
 
 /** 2026-11-23, 05:00 UTC. */
+const maxRepairs = 4;
+const entriesWait = / entries wait at /;
+
 const startUs = 1_795_410_000_000_000;
 
 export async function simulate(
   seed: number,
-  { bug, trace = false }: SimulationOptions = {},
+  { bug, trace = false, restores = seed % 5 === 4 }: SimulationOptions = {},
 ): Promise<SimulationResult> {
   const world = buildWorld(seed, bugNamed(bug), new Trace(trace));
   const problems: string[] = [];
   try {
-    await run(world);
-    const unsettled = await settle(world);
+    await run(world, restores);
+    const unsettled = await (restores ? settleAndRepair(world) : settle(world));
     problems.push(...unsettled);
-    if (unsettled.length === 0) problems.push(...check(world));
+    if (unsettled.length === 0) problems.push(...(restores ? checkRestored(world) : check(world)));
   } catch (error) {
     problems.push(`the engine failed: ${(error as Error).stack ?? error}`);
   }
@@ -143,7 +151,19 @@ function buildWorld(seed: number, bug: Bug, trace: Trace): World {
       if (campus === null || campus === name) put(database, table, row);
   }
   const ledger: Acknowledged[] = [];
-  return { seed, scheduler, plan, cloud, cloudHistory, relay, campuses, ledger, drifts, trace };
+  return {
+    seed,
+    scheduler,
+    plan,
+    cloud,
+    cloudHistory,
+    relay,
+    campuses,
+    ledger,
+    held: new Map(),
+    drifts,
+    trace,
+  };
 }
 
 function put(database: Database, name: string, values: Row): void {
@@ -152,8 +172,20 @@ function put(database: Database, name: string, values: Row): void {
   table.put(table.idOf(row), { row, writtenAt: startUs - 1_000_000_000, origin: null });
 }
 
+/**
+ * A repair may meet what an earlier one has not brought yet. Entries that wait for rows that the cloud has lost wait until it has
+ * brought them.
+ */
+async function settleAndRepair(world: World): Promise<string[]> {
+  for (let round = 1; ; round++) {
+    const unsettled = await settle(world);
+    const isStuck = unsettled.some((reason) => !entriesWait.test(reason));
+    if (isStuck || round > maxRepairs || (await repairAll(world)) === 0) return unsettled;
+  }
+}
+
 /** Everybody works, and the faults befall them. */
-async function run(world: World): Promise<void> {
+async function run(world: World, restores: boolean): Promise<void> {
   const { scheduler, plan, seed, relay, campuses } = world;
   relay.start();
   for (const { box } of campuses) box.start();
@@ -172,7 +204,7 @@ async function run(world: World): Promise<void> {
     for (let act = 0; act < acts; act++) {
       await desk.sleep(chance.delay(plan.lastsUs / acts));
       const campus = site === 'cloud' ? chance.pick(plan.campuses) : site;
-      await desk.transact(() => actSomehow(desk, campus));
+      await desk.transact(() => actSomehow(desk, campus, !restores));
     }
     working--;
   };
@@ -187,6 +219,7 @@ async function run(world: World): Promise<void> {
   begin('cloud', world.cloud, Math.ceil(plan.actsInCloud / 2), 'cloud desk 1');
   begin('cloud', world.cloud, Math.floor(plan.actsInCloud / 2), 'cloud desk 2');
   for (const fault of plan.faults) scheduler.after(fault.atUs, () => befall(world, fault));
+  if (restores) restoreSometime(world);
   const ending = await scheduler.run(() => working === 0, 100 * plan.lastsUs);
   if (ending !== 'done') throw new Error(`people could not finish their work (${ending})`);
 }

@@ -176,6 +176,7 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
     switchEpoch: (from, epoch, forkSeq, limit) => follower.switchEpoch(from, epoch, forkSeq, limit),
     header: async (lines) => ({ epoch: log.epoch, boots: await clock?.boots(lines) }),
     logger,
+    stopPushing: () => push.restart(),
     onMended() {
       push.restart();
       pull.restart();

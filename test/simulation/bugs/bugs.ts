@@ -17,6 +17,7 @@ import {
   cursorOutside,
   midTransactionCorrections,
   noCorrections,
+  nothingGivenBack,
   parkedNotBlocking,
   rowsNotLocked,
 } from './relay-bugs.ts';
@@ -74,6 +75,9 @@ export const bugs: Record<string, Bug> = {
   'no-corrections': atRelay('the campus is not told how a conflict was settled', { store: noCorrections }),
   'duplicates-unrecognised': atBox('what is captured again after a crash is not recognised by its LSN', {
     sink: duplicatesNotRecognised,
+  }),
+  'salvage-off': atRelay('what a restored cloud had lost and a campus gives back is not taken', {
+    store: nothingGivenBack,
   }),
   'parked-not-blocking': atRelay('what touches the rows of a parked transaction does not wait behind it', {
     store: parkedNotBlocking,

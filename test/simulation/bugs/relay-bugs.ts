@@ -79,6 +79,14 @@ export function parkedNotBlocking(store: CloudStore): CloudStore {
   }));
 }
 
+/** Every change is taken for one that another campus has given back already. */
+export function nothingGivenBack(store: CloudStore): CloudStore {
+  return withFault(store, (commit) => ({
+    ...commit,
+    salvage: { ...commit.salvage, known: async (_epoch, _lsn, changes) => changes.map(() => true) },
+  }));
+}
+
 export function rowsNotLocked(store: CloudStore): CloudStore {
   return withFault(store, (commit) => ({ ...commit, rows: { ...commit.rows, lock: commit.rows.read } }));
 }

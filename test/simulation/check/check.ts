@@ -23,6 +23,8 @@ export interface World {
   campuses: Campus[];
   ledger: Acknowledged[];
   /** Where a feed changed a row that was not there. */
+  /** Payments that some campus held when the cloud was restored: id → amount. */
+  held: Map<string, number>;
   drifts: string[];
   trace: Trace;
 }

@@ -34,7 +34,7 @@ interface Snapshot {
   atUs: number;
   rows: Map<string, ReadonlyMap<string, StoredRow>>;
   lsn: number;
-  walLength: number;
+  wal: readonly WalRecord[];
 }
 
 export interface DatabaseOptions {
@@ -188,15 +188,15 @@ export class Database {
   snapshot(): Snapshot {
     const rows = new Map<string, ReadonlyMap<string, StoredRow>>();
     for (const [name, table] of this.#tables) rows.set(name, new Map(table.rows));
-    return { atUs: this.#options.scheduler.nowUs, rows, lsn: this.#lsn, walLength: this.wal.length };
+    return { atUs: this.#options.scheduler.nowUs, rows, lsn: this.#lsn, wal: [...this.wal] };
   }
 
   /** The database as it was then; the WAL goes on from there, and slots are in no backup. */
-  restore({ rows, lsn, walLength }: Snapshot): void {
+  restore({ rows, lsn, wal }: Snapshot): void {
     this.crash();
     for (const [name, table] of this.#tables)
       this.#tables.set(name, new ModelTable(table.definition, rows.get(name)));
-    this.wal.length = walLength;
+    this.wal.splice(0, this.wal.length, ...wal);
     this.#lsn = lsn;
     this.slot = { confirmed: lsn, persisted: lsn };
   }

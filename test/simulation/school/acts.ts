@@ -7,9 +7,15 @@ import type { Desk } from './desk.ts';
 
 type Act = (desk: Desk, campus: string) => Promise<void>;
 
-/** One or a few acts as one transaction. @param campus Whose rows. */
-export async function actSomehow(desk: Desk, campus: string): Promise<void> {
-  const acts = desk.site === 'cloud' ? cloudActs : campusActs;
+/**
+ * One or a few acts as one transaction.
+ *
+ * @param campus Whose rows.
+ * @param moves Whether pupils are moved from one campus to another.
+ */
+export async function actSomehow(desk: Desk, campus: string, moves: boolean): Promise<void> {
+  const ofSite = desk.site === 'cloud' ? cloudActs : campusActs;
+  const acts = moves ? ofSite : ofSite.filter(([, act]) => act !== movePupil);
   const count = desk.chance.happens(0.3) ? desk.chance.between(2, 3) : 1;
   for (let i = 0; i < count; i++) {
     await pickWeighted(desk, acts)(desk, campus);

@@ -2,13 +2,20 @@
  * A box: the engine's own sync log, draining and follower over a campus's model database, joined as `campus-sync.ts` joins them.
  * Its process may be killed at any effect; what the next one finds is the database, the log's file, and the relay's word.
  */
-import type { Catalog, FeedEntry, Row } from '@skooly-edge/sync-protocol';
+import type { BatchHeader, Catalog, FeedEntry, Row } from '@skooly-edge/sync-protocol';
 import type Sqlite from 'better-sqlite3';
 import type { CampusStore } from '../../../apps/appliance/src/pull/campus-store.ts';
 import { EntryOrder } from '../../../apps/appliance/src/pull/entry-order.ts';
 import { Follower, type OwnLog } from '../../../apps/appliance/src/pull/follower.ts';
 import { BatchSize } from '../../../apps/appliance/src/push/batch-size.ts';
 import { drain } from '../../../apps/appliance/src/push/drain.ts';
+import {
+  type FollowedFeed,
+  type GivingRelay,
+  giveBack,
+} from '../../../apps/appliance/src/restore/give-back.ts';
+import { CloudRestoredError } from '../../../apps/appliance/src/restore/restore.ts';
+import type { ReceivedEntry } from '../../../apps/appliance/src/sync-log/received.ts';
 import { SyncLog } from '../../../apps/appliance/src/sync-log/sync-log.ts';
 import { RelayError } from '../../../apps/cloud-relay/src/errors.ts';
 import type { Database } from '../database/database.ts';
@@ -21,7 +28,7 @@ import { ModelCampus } from './campus-store.ts';
 import { type CaptureSink, isDatabaseTrouble, ModelCapture } from './capture.ts';
 import { isRestartable } from './cloud-store.ts';
 import { isApply, theOne } from './engine-tables.ts';
-import type { Relay } from './relay.ts';
+import type { Relay, SyncAnswer } from './relay.ts';
 
 export interface BoxOptions {
   campus: string;
@@ -74,6 +81,9 @@ export class Box {
   #log: SyncLog | null = null;
   #follower: Follower | null = null;
   #capture: ModelCapture | null = null;
+  #restored: PromiseWithResolvers<void> = Promise.withResolvers();
+  #wakePush: () => void = () => {};
+  #attempt = new AbortController();
   #lives = 0;
 
   constructor(options: BoxOptions) {
@@ -135,6 +145,7 @@ export class Box {
     this.#follower = follower;
     void capture.run();
     void this.#retryWaiting(follower);
+    void this.#mend(process, log, follower);
     void this.#push(process, log, follower);
     void this.#pull(process, log, follower);
   }
@@ -148,17 +159,20 @@ export class Box {
     const batchSize = new BatchSize();
     let wake: PromiseWithResolvers<void> = Promise.withResolvers();
     let failures = 0;
+    this.#wakePush = () => wake.resolve();
     log.onAppend(() => {
       if (failures === 0) wake.resolve();
     });
     const target = {
-      sync: (epoch: string) => line.request(process, () => relay.sync(campus, epoch)),
+      sync: (epoch: string) => this.#position(process, log, epoch),
       encode: async (header: Parameters<Relay['push']>[1], lines: readonly string[]) => ({ header, lines }),
       push: ({ header, lines }: { header: Parameters<Relay['push']>[1]; lines: readonly string[] }) =>
         line.request(process, () => relay.push(campus, header, lines)),
     };
     for (;;) {
       wake = Promise.withResolvers();
+      this.#attempt = new AbortController();
+      const { signal } = this.#attempt;
       try {
         await process.step();
         await drain(
@@ -172,7 +186,7 @@ export class Box {
               if (follower.parked > 0) void this.#retryWaiting(follower);
             },
           },
-          never,
+          signal,
         );
         failures = 0;
         if (log.lastSeq === log.acknowledged) await process.see(wake.promise);
@@ -189,12 +203,15 @@ export class Box {
     const { relay, line, campus, chance } = this.options;
     for (let failures = 0; ; ) {
       try {
-        await line.request(process, () => relay.sync(campus, log.epoch));
-        const order = new EntryOrder(await this.#readCursor(process));
+        const position = await this.#position(process, log, log.epoch);
+        const order = new EntryOrder((await this.#readCursor(process)).seq);
         for (let offset = order.applied; ; ) {
           // Now and then an earlier part of the feed is asked for again, and what comes is not in order.
           const from = chance.happens(0.1) ? Math.max(0, offset - chance.between(1, 4)) : offset;
-          const { rows } = await line.request(process, () => relay.feed(campus, from));
+          const { rows, epoch } = await line.request(process, () => relay.feed(campus, from));
+          // A shape of another epoch begins anew.
+          if (epoch !== position.epoch) throw new CloudRestoredError('The shape begins anew.');
+          log.keepReceived(rows.map(toReceived));
           const entries = rows.map(toEntry);
           offset = Math.max(offset, entries.at(-1)?.seq ?? 0);
           await this.#receive(process, order, entries, follower);
@@ -226,9 +243,69 @@ export class Box {
     }
   }
 
-  #readCursor(process: Process): Promise<number> {
+  /** Where the campus stands; while the cloud is another one than it follows, push and pull wait. @throws CloudRestoredError */
+  async #position(process: Process, log: SyncLog, epoch: string): Promise<SyncAnswer> {
+    const { relay, line, campus } = this.options;
+    const answer = await line.request(process, () => relay.sync(campus, epoch));
+    const followed = await this.#readCursor(process);
+    if (answer.epoch !== followed.epoch) {
+      this.#restored.resolve();
+      throw new CloudRestoredError('The cloud was restored.');
+    }
+    if (answer.cursor.seq < log.acknowledged) throw new CloudRestoredError('The cloud stands behind.');
+    return answer;
+  }
+
+  /** Gives back what a restored cloud has lost, as `restore.ts` does. */
+  async #mend(process: Process, log: SyncLog, follower: Follower): Promise<void> {
+    const { relay, line, campus } = this.options;
+    this.#restored = Promise.withResolvers();
+    const asked: GivingRelay = {
+      sync: (epoch) => line.request(process, () => relay.sync(campus, epoch)),
+      encode: async (header, lines) => Buffer.from(JSON.stringify({ header, lines })),
+      push: (body) => {
+        const { header, lines } = JSON.parse(String(body)) as { header: BatchHeader; lines: string[] };
+        return line.request(process, () => relay.push(campus, header, lines));
+      },
+      restorePoint: (epochs) => line.request(process, () => relay.restorePoint(campus, epochs)),
+      giveBack: (epoch, entries) => line.request(process, () => relay.giveBack(campus, epoch, entries)),
+    };
+    for (;;) {
+      await process.see(this.#restored.promise);
+      this.#restored = Promise.withResolvers();
+      for (let mended = false; !mended; ) {
+        try {
+          this.#attempt.abort(new CloudRestoredError('The cloud was restored.'));
+          await giveBack(
+            {
+              log,
+              relay: asked,
+              cursor: () => this.#readCursor(process),
+              switchEpoch: (from, epoch, forkSeq) => follower.switchEpoch(from, epoch, forkSeq, never),
+              header: async () => ({ epoch: log.epoch, boots: { [boot]: bootTime } }),
+            },
+            never,
+          );
+          mended = true;
+          this.#wakePush();
+        } catch (error) {
+          this.#tolerate(error);
+          await process.sleep(minRetryDelayUs);
+        }
+      }
+    }
+  }
+
+  #readCursor(process: Process): Promise<FollowedFeed> {
     return inTransaction(process, this.options.database, (session) =>
-      session.run((transaction) => Number(transaction.read('sync.cursor', [theOne])[0]?.row.seq ?? 0)),
+      session.run((transaction) => {
+        const row = transaction.read('sync.cursor', [theOne])[0]?.row ?? {};
+        return {
+          epoch: row.epoch ?? '',
+          seq: Number(row.seq ?? 0),
+          followed: JSON.parse(row.followed ?? '[]'),
+        };
+      }),
     );
   }
 
@@ -239,6 +316,8 @@ export class Box {
       isDatabaseTrouble(error) ||
       isRestartable(error) ||
       error instanceof TimeoutError ||
+      error instanceof CloudRestoredError ||
+      (error as Error).message?.includes('another epoch of the cloud') ||
       error instanceof RelayError;
     if (!isTrouble) this.options.scheduler.fail(error);
   }
@@ -252,6 +331,19 @@ export class Box {
 /** What the box's clock learns from its exchanges with the cloud, taken as learnt exactly. */
 function stampOf({ trueTimes }: Database, committedAt: number): { boot: string; mono: number } {
   return { boot, mono: (trueTimes.get(committedAt) ?? committedAt) - bootUs };
+}
+
+function toReceived(row: Row): ReceivedEntry {
+  return {
+    epoch: row.epoch ?? '',
+    seq: Number(row.seq),
+    stampEpoch: row.stamp_epoch ?? '',
+    stampSeq: Number(row.stamp_seq),
+    committedAt: Number(row.committed_at),
+    lsn: Number(row.lsn),
+    body: row.body ?? '',
+    seal: '',
+  };
 }
 
 function toEntry(row: Row): FeedEntry {

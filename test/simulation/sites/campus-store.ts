@@ -58,9 +58,11 @@ function commitOver(session: Session, catalog: Catalog): CampusCommit {
     },
     async switchEpoch(epoch, forkSeq) {
       await session.run(async (transaction) => {
-        const seq = Math.min(Number(transaction.read('sync.cursor', [theOne])[0]?.row.seq), forkSeq);
+        const old = transaction.read('sync.cursor', [theOne])[0]?.row ?? {};
+        const seq = Math.min(Number(old.seq), forkSeq);
         await transaction.update('sync.cursor', theOne, {
           epoch,
+          followed: JSON.stringify([old.epoch, ...JSON.parse(old.followed ?? '[]')]),
           seq: String(seq),
           fork_seq: String(forkSeq),
         });

@@ -28,7 +28,7 @@ export const cloudTables: readonly TableDefinition[] = [
 ];
 
 export const campusTables: readonly TableDefinition[] = [
-  own('sync.cursor', ['one'], ['epoch', 'seq', 'fork_seq', 'stamp_epoch', 'stamp_seq']),
+  own('sync.cursor', ['one'], ['epoch', 'followed', 'seq', 'fork_seq', 'stamp_epoch', 'stamp_seq']),
   own('sync.parked_entry', ['seq'], ['body', 'kind', 'detail']),
 ];
 

@@ -7,8 +7,11 @@ import {
   type BatchHeader,
   type CapturedTransaction,
   type Catalog,
+  type CorrectedMessage,
   conflictTable,
+  correctedMessage,
   type Row,
+  type Table,
   type Transaction,
 } from '@skooly-edge/sync-protocol';
 import { RelayError } from '../../../apps/cloud-relay/src/errors.ts';
@@ -21,7 +24,14 @@ import {
 } from '../../../apps/cloud-relay/src/feed/owners.ts';
 import type { CloudStore } from '../../../apps/cloud-relay/src/ingest/cloud-store.ts';
 import { Ingest, type PushResult } from '../../../apps/cloud-relay/src/ingest/ingest.ts';
+import { visibleTo } from '../../../apps/cloud-relay/src/ingest/owner.ts';
 import { retryParked } from '../../../apps/cloud-relay/src/ingest/retry-parked.ts';
+import type { FeedSeal } from '../../../apps/cloud-relay/src/restore/feed-seal.ts';
+import {
+  type RestorePoint,
+  type ReturnedEntry,
+  Salvage,
+} from '../../../apps/cloud-relay/src/restore/salvage.ts';
 import type { Database } from '../database/database.ts';
 import { inTransaction, Session } from '../database/session.ts';
 import type { Transaction as OpenTransaction } from '../database/transaction.ts';
@@ -55,11 +65,16 @@ export const soundRelay: RelayWrap = { store: (store) => store, feedSink: (sink)
 export interface FeedAnswer {
   rows: Row[];
   upToDate: boolean;
+  /** The cloud's epoch. */
+  epoch: string;
 }
 
 export interface SyncAnswer extends PushResult {
   epoch: string;
 }
+
+/** Nobody forges here: that seals hold is for the tests of the seal. */
+const believing: FeedSeal = { seal: () => '', fits: () => true };
 
 const maxFeedRows = 6;
 const holdUs = 5_000_000;
@@ -72,6 +87,7 @@ export class Relay {
   #process: Process | null = null;
   #ingest: Ingest | null = null;
   #store: CloudStore | null = null;
+  #salvage: Salvage | null = null;
   #readers = new Set<() => void>();
   #capture: ModelCapture | null = null;
   #lives = 0;
@@ -103,6 +119,7 @@ export class Relay {
     const now = () => new Date(Math.floor(scheduler.nowUs / 1000));
     this.#store = wrap.store(new ModelCloud(process, database, catalog), process, database);
     this.#ingest = new Ingest({ store: this.#store, now });
+    this.#salvage = new Salvage({ store: this.#store, seal: believing, now });
     const keeper = new ParkedKeeper(this.#store, process, this.#options);
     void keeper.run();
     void this.#writeFeed(process, keeper);
@@ -126,6 +143,26 @@ export class Relay {
   push(campus: string, header: BatchHeader, lines: readonly string[]): Promise<PushResult> | null {
     const batch: Batch = { ...header, transactions: lines.map((line) => JSON.parse(line) as Transaction) };
     return this.#handle(() => (this.#ingest as Ingest).push(campus, batch));
+  }
+
+  restorePoint(campus: string, epochs: readonly string[]): Promise<RestorePoint> | null {
+    return this.#handle(() => (this.#salvage as Salvage).point(campus, epochs));
+  }
+
+  giveBack(campus: string, epoch: string, entries: readonly ReturnedEntry[]): Promise<RestorePoint> | null {
+    return this.#handle(() => (this.#salvage as Salvage).giveBack(campus, epoch, entries));
+  }
+
+  /** Tells a campus what the cloud has of a row, as the resync route does. */
+  correct(campus: string, table: Table, key: Row): Promise<void> | null {
+    return this.#handle(() =>
+      (this.#store as CloudStore).commit(async ({ rows, emit }) => {
+        const [row] = await rows.lock(table, [key], 'share');
+        const visible = await visibleTo(campus, rows, table, row);
+        const corrections = [{ table: table.name, key, row: visible }];
+        await emit(correctedMessage, { campus, corrections } satisfies CorrectedMessage);
+      }),
+    );
   }
 
   /** Entries behind `after`; held for a while when there are none. */
@@ -165,7 +202,8 @@ export class Relay {
           .map(({ row }) => row)
           .filter((row) => row.campus === campus && Number(row.seq) > after)
           .sort((a, b) => Number(a.seq) - Number(b.seq));
-        return { rows: rows.slice(0, maxFeedRows), upToDate: rows.length <= maxFeedRows };
+        const epoch = transaction.read('sync.site', [theOne])[0]?.row.epoch ?? '';
+        return { rows: rows.slice(0, maxFeedRows), upToDate: rows.length <= maxFeedRows, epoch };
       }),
     );
   }

@@ -67,6 +67,8 @@ export async function drain<Body>(options: DrainOptions<Body>, signal: AbortSign
       return answer;
     });
     const [answer, next] = await Promise.all([pushed, nextBatch(options, lastSeq)]);
+    // An answer that comes when the log has been turned back to another cloud's cursor says nothing of that cloud.
+    signal.throwIfAborted();
     log.acknowledge(answer.cursor.seq);
     onAnswer(answer);
     // What was written since then goes along, and a relay that has applied less is sent what it asks for.

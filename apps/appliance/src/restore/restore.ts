@@ -16,6 +16,8 @@ export class CloudRestoredError extends Error {
 
 export interface RestoreOptions extends Omit<GiveBackOptions, 'onProgress'> {
   logger: Logger;
+  /** Ends what is being pushed: no answer of the cloud that was may come in after the log has been turned back. */
+  stopPushing(): void;
   /** Everything that could be given back has been: push, pull and a resync may go on. */
   onMended(result: GiveBackResult): void;
 }
@@ -71,6 +73,7 @@ export class Restore {
         const onProgress = (progress: GiveBackResult) => {
           this.#status = { ...progress, problem: null };
         };
+        this.#options.stopPushing();
         const result = await giveBack({ ...this.#options, onProgress }, signal);
         this.#status = null;
         if (result) {
