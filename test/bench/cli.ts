@@ -1,23 +1,29 @@
 /** `npm run bench -- NAME`: each bench sets us beside a peer in one run on one machine. */
 import { Command, InvalidArgumentError } from 'commander';
-import { benchReconcile, type ReconcileResult } from './reconcile.ts';
+import { benchAll } from './all.ts';
+import { type BacklogBench, type BacklogResult, benchBacklog } from './backlog.ts';
 import { benchResync, type ResyncResult } from './resync.ts';
 
 export function buildCli(): Command {
   const program = new Command('bench').description(
     'Figures, always as a ratio against a peer measured in the same run.',
   );
-  program
-    .command('reconcile')
-    .description(
-      'a backlog after a cut: cable healed → committed in the cloud, against native logical replication',
-    )
-    .option('--changes <n>', 'changes in the backlog, two per transaction', wholeNumber, 100_000)
-    .option('--json', 'end with one line of JSON')
-    .action(async ({ changes, json }: { changes: number; json?: boolean }) => {
-      const result = await benchReconcile(changes, (line) => process.stderr.write(`${line}\n`));
-      process.stdout.write(json ? `${JSON.stringify(result)}\n` : table(result));
-    });
+  program.action(() => benchAll((line) => process.stderr.write(`${line}\n`)));
+  const backlog = (bench: BacklogBench, description: string) =>
+    program
+      .command(bench)
+      .description(description)
+      .option('--changes <n>', 'changes in the backlog, two per transaction', wholeNumber, 100_000)
+      .option('--json', 'end with one line of JSON')
+      .action(async ({ changes, json }: { changes: number; json?: boolean }) => {
+        const result = await benchBacklog(bench, changes, (line) => process.stderr.write(`${line}\n`));
+        process.stdout.write(json ? `${JSON.stringify(result)}\n` : table(result));
+      });
+  backlog(
+    'reconcile',
+    "a campus's backlog after a cut: cable healed → committed in the cloud, against native logical replication",
+  );
+  backlog('pull', 'the same backlog made in the cloud: cable healed → committed on campus');
   program
     .command('resync')
     .description('a large table in which few rows differ: what finding and repairing them takes and moves')
@@ -38,11 +44,11 @@ function wholeNumber(text: string): number {
   return number;
 }
 
-function table({ changes, ours, peer, ratio, target, met, wireRatio }: ReconcileResult): string {
+function table({ bench, changes, ours, peer, ratio, target, met, wireRatio }: BacklogResult): string {
   const row = (name: string, seconds: number, rate: number, bytes: number) =>
     `${name.padEnd(28)}${seconds.toFixed(2).padStart(9)} s${String(rate).padStart(12)}/s${bytes.toFixed(1).padStart(10)} B\n`;
   return [
-    `\nreconcile, ${changes} changes            time     changes       a change\n`,
+    `\n${`${bench}, ${changes} changes`.padEnd(32)}time     changes       a change\n`,
     row('Skooly Edge', ours.seconds, ours.changesPerSecond, ours.wireBytesPerChange),
     row(peer.name, peer.seconds, peer.changesPerSecond, peer.rawBytesPerChange),
     `\nratio ${ratio.toFixed(2)} (target ${target.toFixed(1)}, ${met ? 'met' : 'not met'}); `,

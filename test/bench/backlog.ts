@@ -1,7 +1,8 @@
 /**
- * A campus's backlog after a cut, from "cable healed" to "committed in the cloud and acknowledged", through the whole chain
- * as it is installed: the appliance, the cable, the relay, each a process of its own. Beside it the same backlog through
- * Postgres's own logical replication, between the same two servers, in the same run.
+ * A backlog after a cut, through the whole chain as it is installed: the appliance, the cable, the relay, each a process of its
+ * own. `reconcile`: a campus's, from "cable healed" to "committed in the cloud and acknowledged". `pull`: the cloud's, to "committed
+ * on campus". Beside it the same backlog through Postgres's own logical replication, between the same two servers, the same way,
+ * in the same run.
  */
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,10 +16,19 @@ import { campus, commitBacklog, fingerprint, schema, seed, syncMap } from './sch
 
 const pollMs = 5;
 const limitMs = 600_000;
-const target = 1;
 
-export interface ReconcileResult {
-  bench: 'reconcile';
+/** What the cloud has written is in the campus's feed to its end. */
+const markerInFeed = `SELECT FROM sync.feed WHERE position('public.marker' IN body) > 0`;
+
+const benches = {
+  reconcile: { from: 'campus', to: 'cloud', target: 1 },
+  pull: { from: 'cloud', to: 'campus', target: 0.7 },
+} as const;
+
+export type BacklogBench = keyof typeof benches;
+
+export interface BacklogResult {
+  bench: BacklogBench;
   changes: number;
   ours: { seconds: number; changesPerSecond: number; wireBytesPerChange: number };
   peer: { name: string; seconds: number; changesPerSecond: number; rawBytesPerChange: number };
@@ -26,15 +36,17 @@ export interface ReconcileResult {
   ratio: number;
   target: number;
   met: boolean;
-  /** Bytes up over the raw pgoutput bytes of the same changes. */
+  /** Bytes that crossed over the raw pgoutput bytes of the same changes. */
   wireRatio: number;
 }
 
 /** @throws when either side ends unequal: a fast answer that is wrong is none. */
-export async function benchReconcile(
+export async function benchBacklog(
+  bench: BacklogBench,
   changes: number,
   report: (line: string) => void,
-): Promise<ReconcileResult> {
+): Promise<BacklogResult> {
+  const { from, to } = benches[bench];
   const world = mkdtempSync(join(tmpdir(), 'skooly-bench-'));
   chmodSync(world, 0o755);
   const database = join(world, 'database');
@@ -44,10 +56,10 @@ export async function benchReconcile(
   try {
     await lab.up();
     report(`our chain: ${changes} changes`);
-    const ours = await runOurs(lab, changes);
+    const ours = await runOurs(lab, bench, changes);
     report(`native logical replication: ${changes} changes`);
-    const native = await runNative(serverUrl(lab, 'campus'), serverUrl(lab, 'cloud'), changes);
-    return summary(changes, ours, native);
+    const native = await runNative(serverUrl(lab, from), serverUrl(lab, to), changes);
+    return summary(bench, changes, ours, native);
   } finally {
     await lab.down();
     purge(dir);
@@ -60,19 +72,27 @@ interface OurResult {
   wireBytes: number;
 }
 
-async function runOurs(lab: Lab, changes: number): Promise<OurResult> {
+async function runOurs(lab: Lab, bench: BacklogBench, changes: number): Promise<OurResult> {
+  const bytes = () => lab.cable.status()[bench === 'reconcile' ? 'bytesUp' : 'bytesDown'];
   await lab.cable.cut({ refuse: true });
   const [campusSide, cloudSide] = [await connect(lab, 'campus'), await connect(lab, 'cloud')];
+  const isWritten = async () =>
+    bench === 'reconcile'
+      ? (await pending(lab)) === Math.floor(changes / 2) + 1
+      : (await cloudSide.query(markerInFeed)).rowCount === 1;
+  const isThere = async () =>
+    bench === 'reconcile'
+      ? (await pending(lab)) === 0
+      : (await campusSide.query('SELECT FROM marker')).rowCount === 1;
   try {
-    await commitBacklog(campusSide, changes);
-    const transactions = Math.floor(changes / 2) + 1;
-    await until(async () => (await pending(lab)) === transactions);
-    const bytesBefore = lab.cable.status().bytesUp;
+    await commitBacklog(bench === 'reconcile' ? campusSide : cloudSide, changes);
+    await until(isWritten);
+    const bytesBefore = bytes();
     const startedAt = performance.now();
     await lab.cable.heal();
-    await until(async () => (await pending(lab)) === 0);
+    await until(isThere);
     const seconds = (performance.now() - startedAt) / 1000;
-    const wireBytes = lab.cable.status().bytesUp - bytesBefore;
+    const wireBytes = bytes() - bytesBefore;
     const [here, there] = [await campusSide.query(fingerprint), await cloudSide.query(fingerprint)];
     if (JSON.stringify(here.rows) !== JSON.stringify(there.rows)) throw new Error('our chain ended unequal');
     return { seconds, wireBytes };
@@ -88,10 +108,11 @@ async function pending(lab: Lab): Promise<number> {
   return sync.pendingTransactions;
 }
 
-function summary(changes: number, ours: OurResult, native: NativeResult): ReconcileResult {
+function summary(bench: BacklogBench, changes: number, ours: OurResult, native: NativeResult): BacklogResult {
+  const { target } = benches[bench];
   const ratio = native.seconds / ours.seconds;
   return {
-    bench: 'reconcile',
+    bench,
     changes,
     ours: {
       seconds: ours.seconds,

@@ -1,0 +1,60 @@
+/** `npm run bench`: every bench at its full size, one after the other, and `bench/RESULTS.md` with what they came to. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpus, release, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { type BacklogResult, benchBacklog } from './backlog.ts';
+import { benchResync, type ResyncResult } from './resync.ts';
+
+const resultsFile = join(import.meta.dirname, '../../bench/RESULTS.md');
+const changes = 100_000;
+
+export async function benchAll(report: (line: string) => void): Promise<void> {
+  const rows: string[][] = [];
+  for (const bench of ['reconcile', 'pull'] as const)
+    rows.push(backlogRow(await benchBacklog(bench, changes, report)));
+  rows.push(resyncRow(await benchResync(1_000_000, 1_000, report)));
+  mkdirSync(join(resultsFile, '..'), { recursive: true });
+  writeFileSync(resultsFile, page(rows, new Date()));
+  report(`written: ${resultsFile}`);
+}
+
+function backlogRow({ bench, ours, peer, ratio, target, met, wireRatio }: BacklogResult): string[] {
+  const rates = `${ours.changesPerSecond} against ${peer.changesPerSecond} changes/s`;
+  return [
+    bench,
+    rates,
+    `${ratio.toFixed(2)} (≥ ${target})`,
+    yes(met),
+    `${wireRatio.toFixed(2)} of raw pgoutput`,
+  ];
+}
+
+function resyncRow({ seconds, digestSeconds, wireBytes, limitBytes, met }: ResyncResult): string[] {
+  const times = `digest ${digestSeconds.toFixed(1)} s, repaired in ${seconds.toFixed(1)} s`;
+  return [
+    'resync',
+    times,
+    `${(wireBytes / limitBytes).toFixed(2)} (≤ 1)`,
+    yes(met),
+    `${(wireBytes / 1e6).toFixed(2)} MB`,
+  ];
+}
+
+const yes = (met: boolean) => (met ? 'yes' : 'no');
+
+function page(rows: readonly string[][], at: Date): string {
+  const [cpu] = cpus();
+  const machine = `${cpus().length} × ${cpu?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}, Node ${process.version}`;
+  return `# What the benches came to
+
+${at.toISOString().slice(0, 10)}, ${machine}.
+
+| bench | measured | ratio (target) | met | on the wire |
+| ----- | -------- | -------------- | --- | ----------- |
+${rows.map((row) => `| ${row.join(' | ')} |`).join('\n')}
+
+The peer of \`reconcile\` and \`pull\` is Postgres's own logical replication between the same two servers in the same run: binary transfer,
+replica identity by primary key, no initial copy, an apply worker that does not wait for the disk; it detects no conflicts. \`resync\`
+is held to three times the bytes of the differing rows and 1 MB.
+`;
+}
