@@ -13,7 +13,8 @@ export function checkRestored(world: World): string[] {
 function everyLogApplied({ cloud, campuses }: World): string[] {
   const cursors = [...cloud.table('sync.cursor').rows.values()].map(({ row }) => row);
   return campuses.flatMap(({ name, box }) => {
-    const applied = Number(cursors.find(({ campus }) => campus === name)?.seq ?? 0);
+    const cursor = cursors.find(({ campus, epoch }) => campus === name && epoch === box.log.epoch);
+    const applied = Number(cursor?.seq ?? 0);
     return applied === box.log.lastSeq
       ? []
       : [`the cloud applied ${applied} of ${name}'s ${box.log.lastSeq} transactions`];
