@@ -12,9 +12,10 @@ import { programs } from './layout.ts';
 import { postgresProcess, roleUrl, superuserUrl } from './postgres-process.ts';
 import { APP_ROLE, httpUrl, isHealthy, type ProcessName, type RunStep, type World } from './world.ts';
 
-/** A cut in the lab is noticed within three seconds, and the way back is short. */
+/** A cut in the lab is noticed within three seconds, also while nobody uses it, and the way back is short. */
 const shortLinkTimes = {
   EDGE_LINK_INTERVAL_MS: '400',
+  EDGE_LINK_REST_AFTER_MS: '86400000',
   EDGE_LINK_SUSPECT_INTERVAL_MS: '200',
   EDGE_LINK_TIMEOUT_MS: '600',
   EDGE_LINK_MISSES: '3',

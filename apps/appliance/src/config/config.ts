@@ -137,6 +137,10 @@ function refuseContradictions(values: FieldValues): void {
 function linkSettings(values: FieldValues): LinkSettings {
   return {
     intervalMs: values.EDGE_LINK_INTERVAL_MS,
+    rest: {
+      afterMs: values.EDGE_LINK_REST_AFTER_MS,
+      intervalMs: Math.max(values.EDGE_LINK_REST_INTERVAL_MS, values.EDGE_LINK_INTERVAL_MS),
+    },
     suspectIntervalMs: Math.min(values.EDGE_LINK_SUSPECT_INTERVAL_MS, values.EDGE_LINK_INTERVAL_MS),
     timeoutMs: values.EDGE_LINK_TIMEOUT_MS,
     missesToLocal: values.EDGE_LINK_MISSES,

@@ -27,7 +27,7 @@ import { type Policy, siteFor } from './route.ts';
 import type { AnswerCode } from './words.ts';
 
 export interface GatewayParts {
-  link: Pick<Link, 'state' | 'since' | 'onChange' | 'report'>;
+  link: Pick<Link, 'state' | 'since' | 'onChange' | 'report' | 'used'>;
   cloudUrl: URL;
   localUrl: URL;
   policy: Policy;
@@ -190,6 +190,7 @@ class HttpGateway implements Gateway {
   }
 
   #passOn(arrival: { request: IncomingMessage; response: ServerResponse; path: string }): void {
+    this.#parts.link.used();
     if (!hasBody(arrival.request)) {
       new Exchange(this.#room, arrival, noBody).go();
       return;

@@ -101,6 +101,7 @@ export async function until(isTrue: () => boolean): Promise<void> {
 function openLink(): Link {
   const settings = {
     intervalMs: never,
+    rest: { afterMs: never, intervalMs: never },
     suspectIntervalMs: never,
     timeoutMs: never,
     missesToLocal: 3,

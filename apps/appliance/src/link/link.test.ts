@@ -13,6 +13,7 @@ class TestClock extends ManualClock {
 
 const settings: LinkSettings = {
   intervalMs: 5_000,
+  rest: { afterMs: 300_000, intervalMs: 60_000 },
   suspectIntervalMs: 1_000,
   timeoutMs: 4_000,
   missesToLocal: 3,
@@ -98,6 +99,41 @@ test('it probes at its interval, and faster once the cloud is suspect', async ()
   await pass(5_000);
   expect(link.state).toBe('LOCAL');
   expect(at).toEqual([0, 5_000, 10_000, 11_000, 12_000]);
+  await end();
+});
+
+test('unused for a while it probes seldom, and the first use brings the next probe at once', async () => {
+  let round = good;
+  const { link, at, pass, end } = startLink(async () => round);
+  await pass(100);
+  link.report({ type: 'caughtUp' });
+  await pass(300_000);
+  const awake = at.length;
+  await pass(120_000);
+  expect(at.slice(awake)).toEqual([360_000, 420_000]);
+  round = bad;
+  await pass(20_000);
+  expect(link.state).toBe('ONLINE');
+  link.used();
+  await pass(2_100);
+  expect(link.state).toBe('LOCAL');
+  await end();
+});
+
+test('used now and then it does not rest, nor does it while the cloud is away', async () => {
+  let round = good;
+  const { link, at, pass, end } = startLink(async () => round);
+  await pass(100);
+  link.report({ type: 'caughtUp' });
+  for (let minute = 0; minute < 10; minute += 1) {
+    link.used();
+    await pass(60_000);
+  }
+  const intervals = () => new Set(at.slice(1).map((ms, index) => ms - (at[index] ?? 0)));
+  expect([...intervals()]).toEqual([5_000]);
+  round = bad;
+  await pass(600_000);
+  expect(Math.max(...intervals())).toBe(5_000);
   await end();
 });
 

@@ -5,6 +5,9 @@
  * It does not promise that the cloud is reachable now, only what the last probes said. It moves no data: whoever sees
  * CATCHING_UP does the catching up, and reports `caughtUp` or `catchUpFailed`. A round that fails in any way, or never
  * ends, counts as a miss; the loop ends with its signal only.
+ *
+ * While it is ONLINE and unused it rests: it probes seldom, and the first use brings the next round at once. So a cut is
+ * noticed late only where nobody meets it.
  */
 import type { Logger } from 'pino';
 import { judgeQuality, type Quality, type Sample, withSample } from './brown-out.ts';
@@ -53,6 +56,8 @@ export interface Link {
   onChange(listener: (change: LinkChange) => void): () => void;
   /** Takes effect before it returns. An event that means nothing in the present state is ignored. */
   report(event: LinkEvent): void;
+  /** Somebody is about to reach the cloud over it. Cheap. */
+  used(): void;
   /** Probes until the signal aborts. May be called once. Never rejects. */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -75,11 +80,13 @@ class ProbedLink implements Link {
   #probes: readonly ProbeResult[] = [];
   #clockOffsetMs: number | null = null;
   #probeSoon = false;
+  #usedAtMs: number;
   #wake: () => void = () => undefined;
 
   constructor(parts: LinkParts) {
     this.#parts = parts;
     this.#since = new Date(parts.clock.wallMs());
+    this.#usedAtMs = parts.clock.now();
   }
 
   get state(): LinkState {
@@ -123,6 +130,12 @@ class ProbedLink implements Link {
       this.#probeSoon = true;
       this.#wake();
     }
+  }
+
+  used(): void {
+    const rested = this.#isAtRest();
+    this.#usedAtMs = this.#parts.clock.now();
+    if (rested) this.#wake();
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -189,15 +202,25 @@ class ProbedLink implements Link {
     }
   }
 
+  #isAtRest(): boolean {
+    const { clock, settings } = this.#parts;
+    return this.state === 'ONLINE' && clock.now() - this.#usedAtMs >= settings.rest.afterMs;
+  }
+
+  #intervalMs(): number {
+    const { suspectIntervalMs, intervalMs, rest } = this.#parts.settings;
+    if (this.#probeSoon || this.state === 'SUSPECT') return suspectIntervalMs;
+    return this.#isAtRest() ? rest.intervalMs : intervalMs;
+  }
+
   /** Evidence from the gateway shortens the wait, but no storm of it makes a storm of probes. */
   #untilNextRound(startedMs: number, signal: AbortSignal): Promise<void> {
-    const { clock, settings } = this.#parts;
+    const { clock } = this.#parts;
     const { promise, resolve } = Promise.withResolvers<void>();
     let cancel = () => {};
     const wait = () => {
       cancel();
-      const soon = this.#probeSoon || this.state === 'SUSPECT';
-      const dueMs = startedMs + (soon ? settings.suspectIntervalMs : settings.intervalMs);
+      const dueMs = startedMs + this.#intervalMs();
       cancel = clock.after(Math.max(dueMs - clock.now(), 0), resolve);
     };
     const stop = () => {

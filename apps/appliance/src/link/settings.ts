@@ -2,6 +2,7 @@
 export interface LinkSettings {
   /** From the start of one round of probes to the start of the next. */
   intervalMs: number;
+  rest: RestSettings;
   /** The same while SUSPECT: bad news is confirmed quickly. Never more than `intervalMs`. */
   suspectIntervalMs: number;
   /** For one probe, from opening the connection to the whole answer. */
@@ -12,6 +13,14 @@ export interface LinkSettings {
   hitsToCatchUp: number;
   brownOut: BrownOutSettings;
   holdDown: HoldDownSettings;
+}
+
+/** A link that is ONLINE and that nobody uses is probed seldom: probes would be most of what an idle box sends. */
+export interface RestSettings {
+  /** Nobody has used it for so long. */
+  afterMs: number;
+  /** Between two rounds. No less than the usual interval. */
+  intervalMs: number;
 }
 
 export interface BrownOutSettings {

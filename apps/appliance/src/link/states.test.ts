@@ -11,6 +11,7 @@ import {
 
 const settings: LinkSettings = {
   intervalMs: 5_000,
+  rest: { afterMs: 300_000, intervalMs: 60_000 },
   suspectIntervalMs: 1_000,
   timeoutMs: 4_000,
   missesToLocal: 3,
