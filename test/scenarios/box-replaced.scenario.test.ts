@@ -59,7 +59,7 @@ test('a box that died in a cut is replaced, and gives the cloud what only its ba
   await expectEqual(lab());
   expect(await phoneOf('campus', 'min')).toBe('237699000011');
 
-  const relayUrl = new URL(`http://127.0.0.1:${lab().world.ports.relay}/`);
-  const ofTheDead = sessionOf(relayUrl, lab().world.campus, saved);
+  const { relay, relayCa } = lab().addresses().cloud;
+  const ofTheDead = sessionOf(new URL(relay), lab().world.campus, saved, relayCa);
   await expect(ofTheDead.authorization()).rejects.toMatchObject({ code: expect.stringMatching(/^[A-Z_]+$/) });
 });

@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startTestLab, type TestLab, temporaryFolder } from '../support/lab.ts';
@@ -62,6 +62,8 @@ test('a box that starts in 1970 in a cut serves, and what it wrote is dated righ
   lab().cable.heal();
   await untilState(lab(), 'ONLINE');
   await expectEqual(lab());
+  const said = readFileSync(lab().world.layout.log('appliance'), 'utf8');
+  expect(said).toContain('dates of certificates are judged by the time of the cloud');
 
   const found = await query(
     lab(),

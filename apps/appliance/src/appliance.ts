@@ -16,6 +16,8 @@ import { type CampusSync, openCampusSync } from './campus-sync.ts';
 import { CampusClock } from './clock/campus-clock.ts';
 import { openClockFile } from './clock/clock-file.ts';
 import { thisMachine } from './clock/machine.ts';
+import { soonOutdated } from './cloud-tls/certificate-dates.ts';
+import { CloudTls } from './cloud-tls/cloud-tls.ts';
 import { type ApplianceConfig, readConfig } from './config/config.ts';
 import { readEnv } from './config/env.ts';
 import { openBallast } from './disk/ballast.ts';
@@ -75,13 +77,28 @@ export async function runAppliance(
     logger.warn({ err: error }, 'what is known of the time could not be kept'),
   );
   const { relayUrl, campus, stateDir } = config;
-  const session = new RelaySession({ relayUrl, campus, stateDir, monotonicMs: () => performance.now() });
+  const monotonicMs = () => performance.now();
+  const tls = new CloudTls({
+    ca: config.cloudCa,
+    relayUrl,
+    publicKey: config.cloudPublicKey,
+    reachedMs: () => clock.now(),
+    wallMs: Date.now,
+    monotonicMs,
+    randomBytes,
+    onWord: () =>
+      logger.warn(
+        'the clock of this box is wrong: dates of certificates are judged by the time of the cloud',
+      ),
+  });
+  const session = new RelaySession({ relayUrl, campus, stateDir, fetch: tls.fetch, monotonicMs });
   const sync = await openCampusSync({
     databaseUrl: config.databaseUrl.reveal(),
     syncMap: config.syncMap,
     stateDir: config.stateDir,
     relayUrl: config.relayUrl,
     session,
+    fetch: tls.fetch,
     migrations: migrationAccess(config),
     logger,
     clock,
@@ -98,6 +115,7 @@ export async function runAppliance(
     publicKey: config.cloudPublicKey,
     timeoutMs: config.link.timeoutMs,
     clock: systemClock,
+    connect: tls.connector(config.link.timeoutMs),
     randomBytes,
     exchange: clock.exchange,
   });
@@ -112,6 +130,7 @@ export async function runAppliance(
     link,
     cloudUrl: config.cloudAppUrl,
     localUrl: config.localAppUrl,
+    connectCloud: (timeoutMs) => tls.connector(timeoutMs),
     policy: config.policy,
     clock: systemClock,
     logger,
@@ -120,7 +139,7 @@ export async function runAppliance(
     boxMayWrite: () => disk.mayWrite(),
   });
   const admin = buildAdmin({
-    readStatus: () => readStatus(config, { sync, link, gateway, disk, clock, backup }, session.status()),
+    readStatus: () => readStatus(config, { sync, link, gateway, disk, clock, backup, tls }, session.status()),
     logger,
     resync: sync.resync,
     inbox: sync.inbox,
@@ -148,6 +167,7 @@ export async function runAppliance(
     await gateway.close();
     await admin.close();
     await prober.close();
+    await tls.close();
     clock.close();
   }
 }
@@ -198,11 +218,12 @@ interface StatusRooms {
   disk: Disk;
   clock: CampusClock;
   backup: Backup | null;
+  tls: CloudTls;
 }
 
 async function readStatus(
   config: ApplianceConfig,
-  { sync, link, gateway, disk, clock, backup }: StatusRooms,
+  { sync, link, gateway, disk, clock, backup, tls }: StatusRooms,
   trust: TrustStatus,
 ): Promise<Status> {
   const { state, since, reasons, probes, ...measured } = link.snapshot();
@@ -216,7 +237,14 @@ async function readStatus(
     gateway: gateway.snapshot(),
     disk: disk.snapshot(),
     clock: clock.status(),
+    certificate: certificateStatus(tls, clock),
     trust,
     backup: backup === null ? null : await backup.summary(new Date()),
   };
+}
+
+function certificateStatus(tls: CloudTls, clock: CampusClock): Status['certificate'] {
+  const dates = tls.relayDates();
+  if (dates === null) return null;
+  return { until: dates.notAfter.toISOString(), problem: soonOutdated(dates, clock.now() ?? Date.now()) };
 }

@@ -28,6 +28,7 @@ import { PostgresCampus } from './pull/postgres-campus.ts';
 import { Pull } from './pull/pull.ts';
 import { Push } from './push/push.ts';
 import { RelayClient } from './relay-client/relay-client.ts';
+import type { RelayFetch } from './relay-client/relay-fetch.ts';
 import { Repair } from './repair/repair.ts';
 import { followedFeed } from './restore/followed-feed.ts';
 import { Restore } from './restore/restore.ts';
@@ -61,6 +62,8 @@ export interface CampusSyncOptions {
   relayUrl: URL;
   /** Proves to the relay whose box this is. */
   session: RelayAuthorization;
+  /** How the relay is reached; left out, by whatever certificate the public authorities issued. */
+  fetch?: RelayFetch;
   logger: Logger;
   /** What it takes to bring the schema to the cloud's; left out, this box only says when it is behind. */
   migrations?: MigrationAccess | null;
@@ -123,7 +126,7 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
       .catch((error) =>
         logger.error({ err: error, table }, 'the rows of a truncated table did not come back'),
       );
-  const relay = new RelayClient(relayUrl, session, () => pull.state.feedSeq || null);
+  const relay = new RelayClient(relayUrl, session, () => pull.state.feedSeq || null, options.fetch);
   const captured = (limit: AbortSignal) => capture.passed(database, limit);
   const seed = new Seed({ databaseUrl, catalog, relay, logger });
   const migrations = new Migrations({
@@ -212,6 +215,7 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
     keepReceived: (entries) => log.keepReceived(entries),
     requestResync: (reason) => resync.request(reason),
     room: (limit) => untilItMayWrite(mayWrite, limit),
+    ...(options.fetch && { fetch: options.fetch }),
     logger,
   });
 

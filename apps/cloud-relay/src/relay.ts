@@ -3,6 +3,7 @@
  *
  *   a campus pushes → ingest merges and commits → WAL → feed writer → sync.feed → shape → the campus pulls
  */
+import type { Server as HttpsServer } from 'node:https';
 import { checkServer, readSite, sessionConfig, WatchedCatalog } from '@skooly-edge/sync-protocol';
 import { Client, Pool } from 'pg';
 import type { Logger } from 'pino';
@@ -20,6 +21,7 @@ import { ensureEpoch } from './restore/epoch.ts';
 import { feedSeal } from './restore/feed-seal.ts';
 import { Salvage } from './restore/salvage.ts';
 import { keepCloudSequences } from './sequences/sequences.ts';
+import { RelayTls } from './tls/tls.ts';
 
 const liveHoldMs = 20_000;
 /** How often the relay that writes the feed looks whether the cloud's own sequences have room. */
@@ -34,6 +36,9 @@ const maxQueryConnections = 10;
 /** Runs until the signal aborts. @throws SyncError or ConfigError when it cannot start. */
 export async function runRelay(config: RelayConfig, logger: Logger, signal: AbortSignal): Promise<void> {
   const { databaseUrl } = config;
+  const now = () => new Date();
+  const { tls: files = null, vouchedCertFiles: vouchedFiles = [] } = config;
+  const tls = new RelayTls({ files, vouchedFiles, logger, now });
   await inspectDatabase(config);
   const pool = new Pool({
     ...sessionConfig(databaseUrl, { applicationName: 'skooly-relay' }),
@@ -47,7 +52,6 @@ export async function runRelay(config: RelayConfig, logger: Logger, signal: Abor
     queries: pool,
     maxSessions: maxIngestSessions,
   });
-  const now = () => new Date();
   const ingest = new Ingest({ store, now });
   const seal = feedSeal(config.signingKey);
   const salvage = new Salvage({ store, seal, now });
@@ -77,9 +81,12 @@ export async function runRelay(config: RelayConfig, logger: Logger, signal: Abor
     },
   });
   const shape = { pool, signals, liveHoldMs };
-  const server = buildServer({ config, catalog, pool, ingest, salvage, shape, held, logger, now });
+  const server = buildServer({ config, catalog, pool, ingest, salvage, shape, held, tls, logger, now });
   await server.listen(config.listen);
-  logger.info({ ...config.listen, electric: config.electricUrl !== null }, 'relay listens');
+  logger.info(
+    { ...config.listen, electric: config.electricUrl !== null, tls: config.tls != null },
+    'relay listens',
+  );
   signal.addEventListener('abort', () => server.server.closeAllConnections(), { once: true });
   const retention = {
     pool,
@@ -97,6 +104,7 @@ export async function runRelay(config: RelayConfig, logger: Logger, signal: Abor
     held.run(signal),
     keeper.run(signal),
     catalog.run(signal),
+    tls.run(server.server as HttpsServer, signal),
   ]);
   await server.close();
   await store.close();

@@ -10,7 +10,15 @@ import { ensureDatabase, loadOnce } from './database.ts';
 import { readSecret } from './keys.ts';
 import { programs } from './layout.ts';
 import { postgresProcess, roleUrl, superuserUrl } from './postgres-process.ts';
-import { APP_ROLE, httpUrl, isHealthy, type ProcessName, type RunStep, type World } from './world.ts';
+import {
+  APP_ROLE,
+  httpsUrl,
+  httpUrl,
+  isHealthy,
+  type ProcessName,
+  type RunStep,
+  type World,
+} from './world.ts';
 
 /** A cut in the lab is noticed within three seconds, also while nobody uses it, and the way back is short. */
 const shortLinkTimes = {
@@ -54,7 +62,10 @@ export function hasBoxKey(world: World): boolean {
 
 /** The box asks the running relay to be trusted. */
 export async function enrolCampus(world: World, run: RunStep, code: string): Promise<void> {
-  const place = ['--relay', httpUrl(world.ports.cableRelay), '--state-dir', world.layout.edgeState];
+  const place = [
+    ...['--relay', httpsUrl(world.ports.cableRelay), '--ca', world.keys.cloudCa],
+    ...['--state-dir', world.layout.edgeState],
+  ];
   await run('campus-setup', programs.edge, ['enrol', '--code', code, '--campus', world.campus, ...place]);
 }
 
@@ -78,7 +89,8 @@ export function appliance(world: World): ProcessSpec {
     EDGE_STATE_DIR: layout.edgeState,
     EDGE_DATABASE_URL: roleUrl(syncRole, syncPassword, ports.campusPostgres, world.database),
     EDGE_SYNC_MAP: world.syncMapFile,
-    EDGE_RELAY_URL: httpUrl(ports.cableRelay),
+    EDGE_RELAY_URL: httpsUrl(ports.cableRelay),
+    EDGE_CLOUD_CA_FILE: keys.cloudCa,
     EDGE_CLOUD_PUBLIC_KEY_FILE: keys.relayPublicKey,
     EDGE_MIGRATION_DATABASE_URL: ownerUrl(world),
     EDGE_RELEASE_PUBLIC_KEY_FILE: keys.releasePublicKey,

@@ -7,7 +7,7 @@ import { ensureDatabase, isLoaded, loadOnce, markLoaded, withClient } from './da
 import { readSecret } from './keys.ts';
 import { programs } from './layout.ts';
 import { postgresProcess, roleUrl, superuserUrl } from './postgres-process.ts';
-import { APP_ROLE, httpUrl, isHealthy, type RunStep, type World } from './world.ts';
+import { APP_ROLE, httpsUrl, httpUrl, isHealthy, type RunStep, type World } from './world.ts';
 
 export function cloudAdminUrl(world: World, database = world.database): string {
   return superuserUrl(world.layout.cloudPostgres, world.ports.cloudPostgres, database);
@@ -108,6 +108,8 @@ export function relay(world: World): ProcessSpec {
     RELAY_SYNC_MAP: world.syncMapFile,
     RELAY_SIGNING_KEY_FILE: world.keys.relaySigningKey,
     RELAY_TRUSTED_KEYS_FILE: world.keys.trustedKeys,
+    RELAY_TLS_CERT_FILE: world.keys.relayCertificate,
+    RELAY_TLS_KEY_FILE: world.keys.relayTlsKey,
     ...world.env.relay,
   };
   const command = {
@@ -117,10 +119,11 @@ export function relay(world: World): ProcessSpec {
     logFile: world.layout.log('relay'),
     env,
   };
+  const health = `${httpsUrl(listen)}/healthz?nonce=${'0'.repeat(16)}`;
   return {
     name: 'relay',
     launch: (onSpawn) =>
-      launchServer(command, () => isHealthy(`${httpUrl(listen)}/healthz?nonce=${'0'.repeat(16)}`), onSpawn),
+      launchServer(command, () => isHealthy(health, readSecret(world.keys.cloudCa)), onSpawn),
   };
 }
 

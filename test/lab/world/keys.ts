@@ -1,6 +1,7 @@
 import { createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeAuthority } from '../../support/certificates.ts';
 
 /** Files of keys and passwords. Each is made once, readable by its owner only, and never printed. */
 export interface KeyFiles {
@@ -9,6 +10,10 @@ export interface KeyFiles {
   readonly trustedKeys: string;
   readonly relaySigningKey: string;
   readonly relayPublicKey: string;
+  /** The authority that the relay's certificate comes from, and what the relay shows. */
+  readonly cloudCa: string;
+  readonly relayCertificate: string;
+  readonly relayTlsKey: string;
   /** Signs migrations; no process of the lab is given it. */
   readonly releaseKey: string;
   readonly releasePublicKey: string;
@@ -20,6 +25,10 @@ export interface KeyFiles {
   readonly regionParis: string;
   readonly regionDouala: string;
 }
+
+const dayMs = 86_400_000;
+/** Longer than any lab is kept. */
+const tlsDays = 3_650;
 
 export function makeKeys(dir: string, campus: string, others: readonly string[] = []): KeyFiles {
   mkdirSync(dir, { recursive: true, mode: 0o700 });
@@ -38,6 +47,7 @@ export function makeKeys(dir: string, campus: string, others: readonly string[] 
     campusSessionKey,
     relaySigningKey,
     trustedKeys: once(at('trusted-keys.json'), () => `${JSON.stringify(trusted, null, 2)}\n`),
+    ...tlsFiles(at),
     releaseKey,
     releasePublicKey: once(at('release-public.pem'), () => publicKeyOf(releaseKey)),
     relayPublicKey: once(at('relay-public.pem'), () => publicKeyOf(relaySigningKey)),
@@ -61,6 +71,26 @@ export function campusKeys(
     campusSyncPassword: password(at('sync.password')),
     campusAppPassword: password(at('app.password')),
   };
+}
+
+/** The authority's own key is not kept: it has issued what there is to issue. */
+function tlsFiles(
+  at: (name: string) => string,
+): Pick<KeyFiles, 'cloudCa' | 'relayCertificate' | 'relayTlsKey'> {
+  const files = {
+    cloudCa: at('cloud-ca.pem'),
+    relayCertificate: at('relay-tls.pem'),
+    relayTlsKey: at('relay-tls-key.pem'),
+  };
+  if (Object.values(files).every(existsSync)) return files;
+  const now = Date.now();
+  const dates = { notBefore: new Date(now - dayMs), notAfter: new Date(now + tlsDays * dayMs) };
+  const authority = makeAuthority('Skooly Edge lab', dates);
+  const { certificate, privateKey: key } = authority.issue(['127.0.0.1', 'localhost'], dates);
+  const contents = [authority.certificate, certificate, key];
+  for (const [index, file] of Object.values(files).entries())
+    writeFileSync(file, contents[index] ?? '', { mode: 0o600 });
+  return files;
 }
 
 export function readSecret(file: string): string {

@@ -3,13 +3,19 @@ import type { ProcessStatus } from '../processes/kept-process.ts';
 import { campusAdminUrl } from './campus.ts';
 import { cloudAdminUrl } from './cloud.ts';
 import { type RegionAddress, regionAddresses, regionAddressesOnCampus } from './regions.ts';
-import { httpUrl, type World } from './world.ts';
+import { httpsUrl, httpUrl, type World } from './world.ts';
 
 const ADMIN_TIMEOUT_MS = 2_000;
 
 /** Where a stock client finds everything. Skooly's addresses are null when another database is in its place. */
 export interface Addresses {
-  readonly cloud: { readonly postgres: string; readonly skooly: string | null; readonly relay: string };
+  readonly cloud: {
+    readonly postgres: string;
+    readonly skooly: string | null;
+    readonly relay: string;
+    /** File (PEM) of the authority that the relay's certificate comes from. */
+    readonly relayCa: string;
+  };
   readonly campus: {
     readonly id: string;
     readonly postgres: string;
@@ -54,7 +60,12 @@ export function addressesOf(world: World): Addresses {
   const { ports } = world;
   const skooly = (port: number) => (world.other === null ? httpUrl(port) : null);
   return {
-    cloud: { postgres: cloudAdminUrl(world), skooly: skooly(ports.cloudSkooly), relay: httpUrl(ports.relay) },
+    cloud: {
+      postgres: cloudAdminUrl(world),
+      skooly: skooly(ports.cloudSkooly),
+      relay: httpsUrl(ports.relay),
+      relayCa: world.keys.cloudCa,
+    },
     campus: {
       id: world.campus,
       postgres: campusAdminUrl(world),

@@ -2,6 +2,7 @@
  * What the lab consists of: two sites with three processes each, every one with the environment that it would have in a real
  * installation. This file says what there is; `cloud.ts` and `campus.ts` say how each site is made ready and started.
  */
+import { Agent, fetch } from 'undici';
 import type { Settings } from '../postgres/settings.ts';
 import type { KeyFiles } from './keys.ts';
 import type { Layout } from './layout.ts';
@@ -55,12 +56,20 @@ export function httpUrl(port: number): string {
   return `http://127.0.0.1:${port}`;
 }
 
-export async function isHealthy(url: string): Promise<boolean> {
+export function httpsUrl(port: number): string {
+  return `https://127.0.0.1:${port}`;
+}
+
+/** @param ca PEM of the authority of an https URL. */
+export async function isHealthy(url: string, ca?: string): Promise<boolean> {
+  const agent = new Agent({ connect: { ...(ca && { ca }) } });
   try {
-    const answer = await fetch(url, { signal: AbortSignal.timeout(2_000) });
+    const answer = await fetch(url, { signal: AbortSignal.timeout(2_000), dispatcher: agent });
     await answer.body?.cancel();
     return answer.ok;
   } catch {
     return false;
+  } finally {
+    await agent.destroy();
   }
 }

@@ -75,6 +75,7 @@ export const exampleStatus: Status = {
     boot: '0f3a91bc77d0.1',
     lastExchangeAt: '2026-03-02T06:59:59.000Z',
   },
+  certificate: { until: '2026-06-01T00:00:00.000Z', problem: null },
   trust: { state: 'trusted', fingerprint: '4Q7K-M2XV-A9RT-0JCD-8WEN', problem: null },
   backup: { problem: null, rpoSeconds: 42, alarms: [] },
 };

@@ -106,6 +106,11 @@ const TrustStatus = Type.Object({
   problem: orNull(Type.String()),
 });
 
+const CertificateStatus = Type.Object({
+  until: Instant,
+  problem: orNull(Type.String({ description: 'when it should have been renewed' })),
+});
+
 const BackupStatus = Type.Object({
   problem: orNull(Type.String({ description: 'why backups do not run' })),
   rpoSeconds: orNull(
@@ -124,6 +129,7 @@ export const StatusSchema = Type.Object({
   gateway: GatewayStatus,
   disk: DiskStatus,
   clock: ClockStatus,
+  certificate: orNull(CertificateStatus),
   trust: TrustStatus,
   backup: orNull(BackupStatus),
 });

@@ -5,6 +5,7 @@
 import type { InboxTerminal } from '@skooly-edge/sync-protocol';
 import { Command, InvalidArgumentError } from 'commander';
 import { addAdoptCommand } from '../adopt/adopt-command.ts';
+import { openRelay } from '../cloud-tls/open-relay.ts';
 import { addEnrolCommand } from '../enrol/enrol-command.ts';
 import { addInboxCommand } from '../inbox/inbox-command.ts';
 import { addResyncCommand } from '../resync/resync-command.ts';
@@ -58,7 +59,7 @@ export function buildCli(parts: CliParts): Command {
     .action(async (options: { json?: boolean; watch?: boolean; admin: string }) => {
       process.exitCode = await statusCommand(options, terminal);
     });
-  addEnrolCommand(program, env, terminal.write);
+  addEnrolCommand(program, env, terminal.write, openRelay);
   addResyncCommand(program, adminUrlOf(env));
   addInboxCommand(program, {
     adminUrl: adminUrlOf(env),

@@ -34,6 +34,7 @@ export function statusScreen(status: Status, { nowMs, colour }: ScreenOptions): 
   const rows: [string, string][] = [
     ['Serving', serving(status)],
     ...trust(status, paint),
+    ...certificate(status, paint),
     ['To send', pending(status)],
     [
       'Last sync',
@@ -84,6 +85,12 @@ function trust({ trust: { state, problem, fingerprint } }: Status, paint: Paint)
   const kept = 'Nothing is sent or fetched meanwhile, and nothing is lost.';
   const key = fingerprint === null ? '' : ` (this box: ${fingerprint})`;
   return [['Trust', `${paint(colour, problem)} ${kept}${key}`]];
+}
+
+/** Said while there is time to renew it. */
+function certificate({ certificate: shown }: Status, paint: Paint): [string, string][] {
+  const problem = shown?.problem ?? null;
+  return problem === null ? [] : [['Certificate', paint('yellow', problem)]];
 }
 
 /** Nothing of a box that makes none. */

@@ -3,14 +3,15 @@
  * that they name are read, then what must fit together is compared. The first thing that is wrong is refused with one
  * sentence that names the field and the fix. Nothing is created or connected here.
  */
-import { createPublicKey, type KeyObject } from 'node:crypto';
-import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs';
+import type { KeyObject } from 'node:crypto';
+import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { readSyncMap, type SyncMap } from '@skooly-edge/sync-protocol';
 import { Value } from 'typebox/value';
 import type { LinkSettings } from '../link/settings.ts';
 import type { EdgeEnv } from './env.ts';
 import { ConfigError } from './errors.ts';
 import { Fields, type FieldValues, ownFamilies } from './fields.ts';
+import { readAuthorities, readPublicKey, requireReadable } from './files.ts';
 import { type MigrationConfig, readMigrationAccess } from './migration-access.ts';
 import { Secret } from './secret.ts';
 import { readStorage, type StorageConfig } from './storage.ts';
@@ -33,6 +34,8 @@ export interface ApplianceConfig {
   relayUrl: URL;
   /** Ed25519: what the relay signs its health with. */
   cloudPublicKey: KeyObject;
+  /** PEM of the authorities that certificates of the cloud come from; null: the public ones. */
+  cloudCa: string | null;
   /** Null: the box does not follow the cloud's schema by itself. */
   migrations: MigrationConfig | null;
   /** Where the relay is probed; its own URL comes first. */
@@ -68,6 +71,9 @@ export function readConfig(env: EdgeEnv): ApplianceConfig {
     syncMap: readSyncMap(values.EDGE_SYNC_MAP),
     relayUrl,
     cloudPublicKey: readPublicKey('EDGE_CLOUD_PUBLIC_KEY_FILE', values.EDGE_CLOUD_PUBLIC_KEY_FILE),
+    cloudCa: values.EDGE_CLOUD_CA_FILE
+      ? readAuthorities('EDGE_CLOUD_CA_FILE', values.EDGE_CLOUD_CA_FILE)
+      : null,
     migrations: readMigrationAccess(values, readPublicKey),
     probeUrls: [relayUrl, ...furtherProbeUrls(values.EDGE_PROBE_URLS)],
     appCheck: values.EDGE_LINK_APP_CHECK === 'on',
@@ -182,40 +188,6 @@ function readAddress(field: keyof FieldValues, text: string): ListenAddress {
   const port = Number(text.slice(colon + 1));
   if (port > 65_535) throw new ConfigError(field, `is ${JSON.stringify(text)}`, 'use a port up to 65535');
   return { host: text.slice(0, colon).replace(/^\[|\]$/g, ''), port };
-}
-
-function readPublicKey(field: keyof FieldValues, path: string): KeyObject {
-  const whose = field === 'EDGE_RELEASE_PUBLIC_KEY_FILE' ? 'release' : 'relay';
-  const fix = `give the ${whose}'s Ed25519 public key in PEM`;
-  const pem = readText(field, path);
-  if (pem.includes('PRIVATE KEY'))
-    throw new ConfigError(field, `names ${path}, which holds a private key`, fix);
-  let key: KeyObject;
-  try {
-    key = createPublicKey(pem);
-  } catch (cause) {
-    throw new ConfigError(field, `names ${path}, which holds no public key`, fix, { cause });
-  }
-  if (key.asymmetricKeyType !== 'ed25519') {
-    throw new ConfigError(field, `names ${path}, which holds a key of type ${key.asymmetricKeyType}`, fix);
-  }
-  return key;
-}
-
-function readText(field: keyof FieldValues, path: string): string {
-  requireReadable(field, path);
-  return readFileSync(path, 'utf8');
-}
-
-function requireReadable(field: keyof FieldValues, path: string): void {
-  try {
-    accessSync(path, constants.R_OK);
-  } catch (cause) {
-    const problem = `names ${path}, which cannot be read (${(cause as NodeJS.ErrnoException).code})`;
-    throw new ConfigError(field, problem, 'give the path of a file that this user may read', { cause });
-  }
-  if (!statSync(path).isFile())
-    throw new ConfigError(field, `names ${path}, which is no file`, 'give the path of a file');
 }
 
 function writableFolder(field: keyof FieldValues, path: string): string {

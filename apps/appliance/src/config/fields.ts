@@ -44,6 +44,9 @@ export const Fields = Type.Object({
   EDGE_SYNC_MAP: text('set it to the path of the sync map'),
   EDGE_RELAY_URL: httpUrl('set it to the http:// or https:// URL of the relay'),
   EDGE_CLOUD_PUBLIC_KEY_FILE: text("set it to the path of the relay's Ed25519 public key (PEM)"),
+  EDGE_CLOUD_CA_FILE: Type.Optional(
+    text('set it to the path of the certificates (PEM) of the authorities of the cloud, or leave it out'),
+  ),
   EDGE_MIGRATION_DATABASE_URL: Type.Optional(
     text('set it to postgres://OWNER:PASSWORD@HOST:PORT/DATABASE of the role that owns the tables', {
       pattern: '^postgres(ql)?://[^/]+/.+',

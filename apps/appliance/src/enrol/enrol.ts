@@ -6,7 +6,8 @@
  * The key of a box that was enrolled before is given up when the relay takes in the new one.
  */
 import { enrolText, publicKeyText, readPairingCode, signText } from '@skooly-edge/sync-protocol';
-import { RelayRefusal, relayFetch } from '../relay-client/relay-fetch.ts';
+import { fetch } from 'undici';
+import { type RelayFetch, RelayRefusal, relayFetch } from '../relay-client/relay-fetch.ts';
 import { adoptNextKey, nextBoxKey } from './box-key.ts';
 import { EnrolError } from './errors.ts';
 import { RelaySession } from './relay-session.ts';
@@ -17,6 +18,8 @@ export interface EnrolOptions {
   stateDir: string;
   /** As it was typed. */
   code: string;
+  /** How the relay is reached; as of a RelaySession. */
+  fetch?: RelayFetch;
 }
 
 export interface Enrolled {
@@ -28,10 +31,11 @@ const askTimeoutMs = 15_000;
 const confirmedPollMs = 2_000;
 
 /** @throws RelayRefusal PAIRING_REFUSED, or what the network threw */
-export async function askToEnrol({ relayUrl, campus, stateDir, code }: EnrolOptions): Promise<Enrolled> {
+export async function askToEnrol(options: EnrolOptions): Promise<Enrolled> {
+  const { relayUrl, campus, stateDir, code, fetch: reach = fetch } = options;
   const { privateKey, publicKey, fingerprint } = nextBoxKey(stateDir);
   const signature = signText(enrolText(campus, readPairingCode(code) ?? '', fingerprint), privateKey);
-  const answer = await relayFetch<Enrolled>(new URL('/v1/enrol', relayUrl), {
+  const answer = await relayFetch<Enrolled>(reach, new URL('/v1/enrol', relayUrl), {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ campus, code, publicKey: publicKeyText(publicKey), signature }),
@@ -43,12 +47,12 @@ export async function askToEnrol({ relayUrl, campus, stateDir, code }: EnrolOpti
 
 /** Resolves when the box is confirmed. @throws EnrolError NOT_CONFIRMED after that time; RelayRefusal when it is revoked */
 export async function waitForConfirmation(
-  { relayUrl, campus, stateDir }: EnrolOptions,
+  { relayUrl, campus, stateDir, fetch: reach = fetch }: EnrolOptions,
   waitMs: number,
   monotonicMs: () => number,
   pause: (ms: number) => Promise<unknown>,
 ): Promise<void> {
-  const session = new RelaySession({ relayUrl, campus, stateDir, monotonicMs });
+  const session = new RelaySession({ relayUrl, campus, stateDir, monotonicMs, fetch: reach });
   const untilMs = monotonicMs() + waitMs;
   while (true) {
     try {

@@ -4,7 +4,8 @@
  * take any more is thrown away, and the next call opens a new session. Callers at the same moment share one exchange.
  */
 import { sessionText, signText } from '@skooly-edge/sync-protocol';
-import { RelayRefusal, relayFetch } from '../relay-client/relay-fetch.ts';
+import { fetch } from 'undici';
+import { type RelayFetch, RelayRefusal, relayFetch } from '../relay-client/relay-fetch.ts';
 import { readBoxKey } from './box-key.ts';
 import { EnrolError } from './errors.ts';
 
@@ -29,6 +30,8 @@ export interface RelaySessionOptions {
   relayUrl: URL;
   campus: string;
   stateDir: string;
+  /** How the relay is reached; left out, by whatever certificate the public authorities issued. */
+  fetch?: RelayFetch;
   /** Milliseconds that only ever go forward. */
   monotonicMs(): number;
 }
@@ -108,7 +111,8 @@ export class RelaySession implements RelayAuthorization {
   }
 
   #ask<T>(path: string, body: object): Promise<T> {
-    return relayFetch<T>(new URL(path, this.#options.relayUrl), {
+    const { relayUrl, fetch: reach = fetch } = this.#options;
+    return relayFetch<T>(reach, new URL(path, relayUrl), {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(body),

@@ -10,7 +10,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
-import { Pool } from 'undici';
+import { type buildConnector, Pool } from 'undici';
 import type { Clock } from '../link/clock.ts';
 import type { Link } from '../link/link.ts';
 import type { LinkState } from '../link/states.ts';
@@ -30,6 +30,8 @@ export interface GatewayParts {
   link: Pick<Link, 'state' | 'since' | 'onChange' | 'report' | 'used'>;
   cloudUrl: URL;
   localUrl: URL;
+  /** How connections to the cloud are made; left out, as undici does. */
+  connectCloud?: (timeoutMs: number) => buildConnector.connector;
   policy: Policy;
   clock: Clock;
   logger: Logger;
@@ -227,9 +229,14 @@ class HttpGateway implements Gateway {
 
   #openPool(site: Site): Pool {
     const { cloudConnectMs, boxConnectMs, upstreamConnections } = this.#limits;
-    return new Pool(site === 'cloud' ? this.#parts.cloudUrl.origin : this.#parts.localUrl.origin, {
+    const { cloudUrl, localUrl, connectCloud } = this.#parts;
+    const connect =
+      site === 'cloud'
+        ? (connectCloud?.(cloudConnectMs) ?? { timeout: cloudConnectMs })
+        : { timeout: boxConnectMs };
+    return new Pool(site === 'cloud' ? cloudUrl.origin : localUrl.origin, {
       connections: upstreamConnections,
-      connect: { timeout: site === 'cloud' ? cloudConnectMs : boxConnectMs },
+      connect,
       // One connection for all requests would let one lost packet stop all of them.
       allowH2: false,
     });

@@ -3,7 +3,7 @@
  * time. Bounded in time and in bytes. A kept connection that the other side has closed meanwhile says nothing about the
  * cable, so that one case is tried once more on a new one.
  */
-import { Agent } from 'undici';
+import { Agent, type buildConnector } from 'undici';
 import type { Clock } from './clock.ts';
 
 export interface ProbeAnswer {
@@ -28,8 +28,10 @@ const keepAliveMs = 10 * 60_000;
 const refusals = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'ENETDOWN']);
 const closedByOther = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE']);
 
-export function openProbeAgent(): Agent {
+/** @param connect How TLS is made; left out, as undici does. */
+export function openProbeAgent(connect?: buildConnector.connector): Agent {
   return new Agent({
+    ...(connect && { connect }),
     connections: 1,
     allowH2: false,
     keepAliveTimeout: keepAliveMs,
@@ -90,5 +92,6 @@ function explain(cause: NodeJS.ErrnoException, timedOut: boolean, timeoutMs: num
   if (timedOut) return new ProbeFailure(`no answer within ${timeoutMs} ms`, false, { cause });
   if (refusals.has(cause.code ?? ''))
     return new ProbeFailure(`connection refused (${cause.code})`, true, { cause });
+  if ('advice' in cause) return new ProbeFailure(`${cause.message} ${cause.advice}`, false, { cause });
   return new ProbeFailure(`connection failed (${cause.code ?? cause.message})`, false, { cause });
 }

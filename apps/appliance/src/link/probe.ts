@@ -4,6 +4,7 @@
  * Every probe is bounded in time, so a round is too. What the round means is decided elsewhere.
  */
 import type { KeyObject } from 'node:crypto';
+import type { buildConnector } from 'undici';
 import type { Clock } from './clock.ts';
 import { fetchProbe, openProbeAgent, type ProbeFailure } from './fetch-probe.ts';
 import { judgeSignedHealth } from './signed-health.ts';
@@ -37,6 +38,8 @@ export interface ProberParts {
   publicKey: KeyObject;
   timeoutMs: number;
   clock: Clock;
+  /** How TLS is made; left out, as undici does. */
+  connect?: buildConnector.connector;
   /** 16 random bytes. */
   randomBytes(size: 16): Buffer;
   /** Called as a signed probe is sent; what it returns is called with the cloud's time, once the answer is proved good. */
@@ -51,7 +54,7 @@ export interface Prober {
 type Probed = ProbeResult & { offsetMs: number | null };
 
 export function openProber(parts: ProberParts): Prober {
-  const agent = openProbeAgent();
+  const agent = openProbeAgent(parts.connect);
   const reach = { agent, clock: parts.clock, timeoutMs: parts.timeoutMs };
 
   async function probe(kind: Probed['kind'], base: URL, signal: AbortSignal): Promise<Probed> {

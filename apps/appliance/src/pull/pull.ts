@@ -46,6 +46,8 @@ export interface PullOptions {
   requestResync(reason: string): Promise<unknown>;
   /** Resolves when the disk has room for what is applied. Left out: it has. */
   room?(signal: AbortSignal): Promise<void>;
+  /** How the relay is reached; left out, by whatever certificate the public authorities issued. */
+  fetch?: typeof fetch;
   logger: Logger;
 }
 
@@ -126,7 +128,7 @@ export class Pull {
       },
       ...startOf(position, cursor),
       parser: { int8: (text: string) => text as never },
-      fetchClient: fetch as unknown as typeof globalThis.fetch,
+      fetchClient: (this.#options.fetch ?? fetch) as unknown as typeof globalThis.fetch,
       backoffOptions: { initialDelay: 200, maxDelay: 5_000, multiplier: 2, maxRetries: 3 },
       liveRequestTimeoutMs,
       signal: AbortSignal.any([signal, stop.signal]),

@@ -5,11 +5,12 @@
 
 import type { SignedMigration } from '@skooly-edge/sync-protocol';
 import { type BatchHeader, encodeBatch, encodeLines, protocolVersion } from '@skooly-edge/sync-protocol';
+import { fetch } from 'undici';
 import type { RelayAuthorization } from '../enrol/relay-session.ts';
 import type { RestorePoint } from '../restore/give-back.ts';
 import type { SequenceAnswer, SequenceQuestion } from '../sequences/sequences.ts';
 import type { ReceivedEntry } from '../sync-log/received.ts';
-import { type Cursor, RelayRefusal, relayFetch } from './relay-fetch.ts';
+import { type Cursor, type RelayFetch, RelayRefusal, relayFetch } from './relay-fetch.ts';
 
 export interface SyncPosition {
   campus: string;
@@ -56,12 +57,19 @@ export class RelayClient {
   readonly #relayUrl: URL;
   readonly #session: RelayAuthorization;
   readonly #feedSeq: () => number | null;
+  readonly #fetch: RelayFetch;
 
   /** @param feedSeq The last feed entry that is applied here: told to the relay with each question, so that it knows what it may forget. */
-  constructor(relayUrl: URL, session: RelayAuthorization, feedSeq: () => number | null = () => null) {
+  constructor(
+    relayUrl: URL,
+    session: RelayAuthorization,
+    feedSeq: () => number | null = () => null,
+    reach: RelayFetch = fetch,
+  ) {
     this.#relayUrl = relayUrl;
     this.#session = session;
     this.#feedSeq = feedSeq;
+    this.#fetch = reach;
   }
 
   sync(epoch: string, signal: AbortSignal): Promise<SyncPosition> {
@@ -163,7 +171,8 @@ export class RelayClient {
     const limited = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
     const attempt = (authorization: string) => {
       const headers = { ...init.headers, authorization, 'accept-encoding': 'zstd, gzip' };
-      return relayFetch<T>(new URL(path, this.#relayUrl), { ...init, headers, signal: limited }, onBytes);
+      const request = { ...init, headers, signal: limited };
+      return relayFetch<T>(this.#fetch, new URL(path, this.#relayUrl), request, onBytes);
     };
     const authorization = await this.#session.authorization();
     try {

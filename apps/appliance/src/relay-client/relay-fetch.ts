@@ -1,5 +1,8 @@
 /** One call to the relay: JSON back, or an error with a code. */
-import { fetch, type RequestInit } from 'undici';
+import type { fetch, RequestInit } from 'undici';
+
+/** How the relay is reached. */
+export type RelayFetch = typeof fetch;
 
 export interface Cursor {
   epoch: string;
@@ -24,13 +27,14 @@ export class RelayRefusal extends Error {
   }
 }
 
-/** @throws RelayRefusal, or undici's error when the relay cannot be reached. */
+/** @throws RelayRefusal, or what `reach` throws when the relay cannot be reached. */
 export async function relayFetch<T>(
+  reach: RelayFetch,
   url: URL,
   init: RequestInit,
   onBytes?: (bytes: number) => void,
 ): Promise<T> {
-  const response = await fetch(url, init);
+  const response = await reach(url, init);
   const text = await response.text();
   onBytes?.(Number(response.headers.get('content-length') ?? text.length));
   if (response.ok) return JSON.parse(text) as T;

@@ -3,18 +3,9 @@ import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { readSyncMap, type SyncMap } from '@skooly-edge/sync-protocol';
 import { defaultFeedRetention, type FeedRetentionSettings } from '../feed/feed-retention.ts';
+import { readServed, type TlsFiles } from '../tls/certificate.ts';
 import type { RelayEnv } from './env.ts';
-
-export class ConfigError extends Error {
-  readonly code = 'CONFIG_INVALID';
-  readonly advice: string;
-
-  constructor(field: string, problem: string, fix: string) {
-    super(`${field} ${problem}: ${fix}.`);
-    this.name = 'ConfigError';
-    this.advice = fix;
-  }
-}
+import { ConfigError } from './errors.ts';
 
 export interface ListenAddress {
   host: string;
@@ -26,6 +17,10 @@ export interface RelayConfig {
   listen: ListenAddress;
   syncMap: SyncMap;
   signingKey: KeyObject;
+  /** What the relay shows to boxes. Left out: it listens in clear, behind a TLS proxy. */
+  tls?: TlsFiles | null;
+  /** Certificates of others that it vouches for. */
+  vouchedCertFiles?: readonly string[];
   /** A real Electric to fan the feed out; null: the relay serves the shape itself. */
   electricUrl: URL | null;
   /** Skooly's trusted keys, which a revoked campus is taken off. Left out: the relay looks after none. */
@@ -46,6 +41,11 @@ export function readConfig(env: RelayEnv): RelayConfig {
     signingKey: readSigningKey(
       required(env, 'RELAY_SIGNING_KEY_FILE', 'set it to the path of an Ed25519 private key (PEM)'),
     ),
+    tls: readTls(env),
+    vouchedCertFiles: (env.RELAY_TLS_VOUCHED_CERT_FILES ?? '')
+      .split(',')
+      .map((path) => path.trim())
+      .filter((path) => path !== ''),
     electricUrl: env.ELECTRIC_URL ? readUrl('ELECTRIC_URL', env.ELECTRIC_URL, ['http:', 'https:']) : null,
     trustedKeysFile: env.RELAY_TRUSTED_KEYS_FILE || null,
     feedRetention: readFeedRetention(env),
@@ -118,6 +118,17 @@ function readSigningKey(path: string): KeyObject {
     );
   }
   return key;
+}
+
+function readTls(env: RelayEnv): TlsFiles | null {
+  const { RELAY_TLS_CERT_FILE: certFile, RELAY_TLS_KEY_FILE: keyFile } = env;
+  if (!certFile && !keyFile) return null;
+  if (!certFile)
+    throw new ConfigError('RELAY_TLS_CERT_FILE', 'is not set', 'RELAY_TLS_KEY_FILE wants its certificate');
+  if (!keyFile)
+    throw new ConfigError('RELAY_TLS_KEY_FILE', 'is not set', 'RELAY_TLS_CERT_FILE wants its private key');
+  readServed({ certFile, keyFile });
+  return { certFile, keyFile };
 }
 
 function readLogLevel(env: RelayEnv): string {

@@ -5,6 +5,9 @@ export interface RelayEnv {
   RELAY_SYNC_MAP?: string;
   RELAY_SIGNING_KEY_FILE?: string;
   RELAY_TRUSTED_KEYS_FILE?: string;
+  RELAY_TLS_CERT_FILE?: string;
+  RELAY_TLS_KEY_FILE?: string;
+  RELAY_TLS_VOUCHED_CERT_FILES?: string;
   ELECTRIC_URL?: string;
   RELAY_FEED_KEEP_DAYS?: string;
   RELAY_FEED_BUDGET_BYTES?: string;

@@ -24,6 +24,8 @@ import { postgresParked } from '../ingest/postgres-cloud.ts';
 import { readEpoch } from '../restore/epoch.ts';
 import type { Salvage } from '../restore/salvage.ts';
 import { beginSeed, endSeed, readSeedChunk } from '../seed/seed.ts';
+import type { RelayTls } from '../tls/tls.ts';
+import { addCertificates } from './certificate-routes.ts';
 import { sendCompressed } from './compressed.ts';
 import { addEnrol } from './enrol-routes.ts';
 import { addMigrations } from './migration-routes.ts';
@@ -42,6 +44,8 @@ export interface ServerOptions {
   salvage: Salvage;
   shape: ShapeOptions;
   held: Pick<HeldRequests, 'hold'>;
+  /** Left out: HTTP, and no certificate to vouch for. */
+  tls?: Pick<RelayTls, 'serverOptions' | 'certificates'> | null;
   logger: Logger;
   now(): Date;
 }
@@ -53,7 +57,9 @@ declare module 'fastify' {
 }
 
 export function buildServer(options: ServerOptions): FastifyInstance {
+  const https = options.tls?.serverOptions() ?? null;
   const server = Fastify({
+    ...(https && { https }),
     loggerInstance: options.logger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: maxPushBytes,
@@ -68,6 +74,10 @@ export function buildServer(options: ServerOptions): FastifyInstance {
     done(null, body),
   );
   server.register(async (open) => addHealth(open, options));
+  server.register(async (open) => {
+    const { config, tls = null, now } = options;
+    addCertificates(open, { signingKey: config.signingKey, tls, now });
+  });
   server.register(async (open) => addEnrol(open, options));
   server.register(async (guarded) => {
     const authenticated = async (request: FastifyRequest) => {

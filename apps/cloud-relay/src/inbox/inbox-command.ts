@@ -12,8 +12,9 @@ import {
 } from '@skooly-edge/sync-protocol';
 import type { Command } from 'commander';
 import { Pool } from 'pg';
-import { ConfigError, readDatabaseUrl } from '../config/config.ts';
+import { readDatabaseUrl } from '../config/config.ts';
 import type { RelayEnv } from '../config/env.ts';
+import { ConfigError } from '../config/errors.ts';
 
 export interface InboxCommandParts {
   readEnv(): RelayEnv;

@@ -1,8 +1,8 @@
 /** `skooly-relay publish-migration`. */
 import { readSyncMap } from '@skooly-edge/sync-protocol';
 import type { Command } from 'commander';
-import { ConfigError } from '../config/config.ts';
 import type { RelayEnv } from '../config/env.ts';
+import { ConfigError } from '../config/errors.ts';
 import { type PublishOutcome, publishMigration } from './publish.ts';
 
 interface Options {

@@ -1,0 +1,71 @@
+/**
+ * Asks the relay which certificates are the cloud's, and what time it is. The answer is signed over our own nonce with the key
+ * that this box was given, so it is the relay's and fresh by whatever connection it came: certificates are not looked at here.
+ * Nothing but the nonce is sent.
+ */
+import { type KeyObject, verify } from 'node:crypto';
+import type { SecureContext } from 'node:tls';
+import Type from 'typebox';
+import { Value } from 'typebox/value';
+import { Client } from 'undici';
+import type { Word } from './certificate-dates.ts';
+
+export interface WordQuestion {
+  relayUrl: URL;
+  publicKey: KeyObject;
+  nonce: string;
+  secureContext: SecureContext;
+}
+
+const Answer = Type.Object({
+  nonce: Type.String(),
+  time: Type.String({ maxLength: 40 }),
+  certificates: Type.Array(Type.String({ pattern: '^[0-9a-f]{64}$' }), { minItems: 1, maxItems: 50 }),
+  signature: Type.String({ maxLength: 200 }),
+});
+
+const askTimeoutMs = 10_000;
+const mostBodyBytes = 16_384;
+
+/** @throws Error whose message says in a few words why there is no word. */
+export async function askForWord(question: WordQuestion): Promise<Word> {
+  const { relayUrl, nonce, publicKey, secureContext } = question;
+  const client = new Client(relayUrl.origin, {
+    connect: { secureContext, rejectUnauthorized: false, timeout: askTimeoutMs },
+    allowH2: false,
+    maxResponseSize: mostBodyBytes,
+  });
+  try {
+    const { statusCode, body } = await client.request({
+      method: 'GET',
+      path: `/v1/certificates?nonce=${nonce}`,
+      signal: AbortSignal.timeout(askTimeoutMs),
+    });
+    const text = await body.text();
+    if (statusCode !== 200) throw new Error(`it answers ${statusCode}`);
+    return readWord(text, nonce, publicKey);
+  } finally {
+    await client.destroy();
+  }
+}
+
+/** @throws Error */
+export function readWord(text: string, nonce: string, publicKey: KeyObject): Word {
+  const answer = parseJson(text);
+  if (!Value.Check(Answer, answer) || answer.nonce !== nonce)
+    throw new Error('the answer is not one to our question');
+  const { time, certificates, signature } = answer;
+  const signed = Buffer.from(`skooly-edge/certificates/1\n${nonce}\n${time}\n${certificates.join(',')}`);
+  const timeMs = Date.parse(time);
+  if (!verify(null, signed, publicKey, Buffer.from(signature, 'base64')) || Number.isNaN(timeMs))
+    throw new Error('the answer is not signed by the cloud');
+  return { timeMs, certificates: new Set(certificates) };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
