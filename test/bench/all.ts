@@ -4,6 +4,7 @@ import { cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { type BacklogResult, benchBacklog } from './backlog.ts';
 import { benchResync, type ResyncResult } from './resync.ts';
+import { benchStormAlone, type StormResult } from './storm.ts';
 
 const resultsFile = join(import.meta.dirname, '../../bench/RESULTS.md');
 const changes = 100_000;
@@ -13,6 +14,7 @@ export async function benchAll(report: (line: string) => void): Promise<void> {
   for (const bench of ['reconcile', 'pull'] as const)
     rows.push(backlogRow(await benchBacklog(bench, changes, report)));
   rows.push(resyncRow(await benchResync(1_000_000, 1_000, report)));
+  rows.push(stormRow(await benchStormAlone({ campuses: 1_000, changes: 1_000 }, report)));
   mkdirSync(join(resultsFile, '..'), { recursive: true });
   writeFileSync(resultsFile, page(rows, new Date()));
   report(`written: ${resultsFile}`);
@@ -40,6 +42,17 @@ function resyncRow({ seconds, digestSeconds, wireBytes, limitBytes, met }: Resyn
   ];
 }
 
+function stormRow({ ours, target, seconds, met }: StormResult): string[] {
+  const memory = `${ours.relayPeakMebibytes.toFixed(0)} MiB (≤ ${target.relayPeakMebibytes})`;
+  return [
+    'storm',
+    `slowest ${seconds.slowest.toFixed(0)} s, ${memory}, ${ours.errors} errors (0)`,
+    `${ours.slowestToMedian.toFixed(2)} × the median (≤ ${target.slowestToMedian})`,
+    yes(met),
+    '',
+  ];
+}
+
 const yes = (met: boolean) => (met ? 'yes' : 'no');
 
 function page(rows: readonly string[][], at: Date): string {
@@ -55,6 +68,7 @@ ${rows.map((row) => `| ${row.join(' | ')} |`).join('\n')}
 
 The peer of \`reconcile\` and \`pull\` is Postgres's own logical replication between the same two servers in the same run: binary transfer,
 replica identity by primary key, no initial copy, an apply worker that does not wait for the disk; it detects no conflicts. \`resync\`
-is held to three times the bytes of the differing rows and 1 MB.
+is held to three times the bytes of the differing rows and 1 MB. \`storm\` is a thousand campuses that reconnect to one relay at once;
+the load and the database share its cores.
 `;
 }

@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { benchAll } from './all.ts';
 import { type BacklogBench, type BacklogResult, benchBacklog } from './backlog.ts';
 import { benchResync, type ResyncResult } from './resync.ts';
+import { benchStormAlone, type StormResult } from './storm.ts';
 
 export function buildCli(): Command {
   const program = new Command('bench').description(
@@ -33,6 +34,20 @@ export function buildCli(): Command {
     .action(async ({ rows, differences, json }: { rows: number; differences: number; json?: boolean }) => {
       const result = await benchResync(rows, differences, (line) => process.stderr.write(`${line}\n`));
       process.stdout.write(json ? `${JSON.stringify(result)}\n` : resyncTable(result));
+    });
+  program
+    .command('storm')
+    .description(
+      'campuses that reconnect at once to one relay: how long the slowest takes, and what the relay does',
+    )
+    .option('--campuses <n>', 'campuses', wholeNumber, 1_000)
+    .option('--changes <n>', 'changes of each, two per transaction', wholeNumber, 1_000)
+    .option('--json', 'end with one line of JSON')
+    .action(async ({ campuses, changes, json }: { campuses: number; changes: number; json?: boolean }) => {
+      const result = await benchStormAlone({ campuses, changes }, (line) =>
+        process.stderr.write(`${line}\n`),
+      );
+      process.stdout.write(json ? `${JSON.stringify(result)}\n` : stormTable(result));
     });
   return program;
 }
@@ -67,5 +82,18 @@ function resyncTable(result: ResyncResult): string {
     `moved over the cable      ${megabytes(wireBytes)} (limit ${megabytes(limitBytes)}, ${result.met ? 'met' : 'not met'})\n`,
     `the rows that differed    ${megabytes(differingBytes)}\n`,
     `a fresh copy              ${megabytes(copyBytes)} before compression\n`,
+  ].join('');
+}
+
+function stormTable(result: StormResult): string {
+  const { campuses, changes, cores, seconds, ours, target, requests, later, changesPerSecond } = result;
+  return [
+    `\nstorm, ${campuses} campuses, ${changes} changes each, ${cores} cores\n`,
+    `drained after             ${seconds.first.toFixed(1)} s the first, ${seconds.median.toFixed(1)} s the median, `,
+    `${seconds.slowest.toFixed(1)} s the slowest (${changesPerSecond} changes/s)\n`,
+    `slowest over the median   ${ours.slowestToMedian.toFixed(2)} (limit ${target.slowestToMedian})\n`,
+    `relay's memory, at most   ${ours.relayPeakMebibytes.toFixed(0)} MiB (limit ${target.relayPeakMebibytes})\n`,
+    `errors                    ${ours.errors} (limit ${target.errors}) in ${requests} requests; ${later} were told to come later\n`,
+    `${result.met ? 'met' : 'not met'}\n`,
   ].join('');
 }

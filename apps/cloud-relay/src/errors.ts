@@ -47,6 +47,7 @@ export const relayErrors = {
     status: 403,
     advice: 'Do not trust what this box gives back: look at its log, and revoke it if it is not its own.',
   },
+  RELAY_BUSY: { status: 429, advice: 'Nothing: the box comes again by itself, and keeps its place.' },
   FEED_NOT_READY: { status: 503, advice: 'Try again shortly: the feed of this campus is being set up.' },
   DATABASE_UNAVAILABLE: { status: 503, advice: 'Try again shortly: the cloud database does not answer.' },
   ELECTRIC_UNAVAILABLE: { status: 503, advice: 'Try again shortly: Electric does not answer.' },

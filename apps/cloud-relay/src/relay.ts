@@ -7,6 +7,7 @@ import type { Server as HttpsServer } from 'node:https';
 import { checkServer, readSite, sessionConfig, WatchedCatalog } from '@skooly-edge/sync-protocol';
 import { Client, Pool } from 'pg';
 import type { Logger } from 'pino';
+import { Admission } from './admission/admission.ts';
 import type { RelayConfig } from './config/config.ts';
 import { distrust, revokedCampuses } from './enrol/distrust.ts';
 import { HeldRequests } from './enrol/held-requests.ts';
@@ -29,6 +30,9 @@ const sequencesIntervalMs = 10_000;
 
 /** How often the relay that writes the feed looks for what may go. */
 const feedTidyIntervalMs = 15 * 60_000;
+
+/** Connections that the kernel takes before the relay does: all campuses may come back at the same moment. */
+const listenBacklog = 4_096;
 
 const maxIngestSessions = 4;
 const maxQueryConnections = 10;
@@ -53,6 +57,8 @@ export async function runRelay(config: RelayConfig, logger: Logger, signal: Abor
     maxSessions: maxIngestSessions,
   });
   const ingest = new Ingest({ store, now });
+  const limits = { working: maxIngestSessions };
+  const admission = new Admission({ limits, monotonicMs: () => performance.now() });
   const seal = feedSeal(config.signingKey);
   const salvage = new Salvage({ store, seal, now });
   const keeper = new ParkedKeeper({ store, queries: pool, logger, now });
@@ -81,8 +87,9 @@ export async function runRelay(config: RelayConfig, logger: Logger, signal: Abor
     },
   });
   const shape = { pool, signals, liveHoldMs };
-  const server = buildServer({ config, catalog, pool, ingest, salvage, shape, held, tls, logger, now });
-  await server.listen(config.listen);
+  const rooms = { ingest, admission, salvage, shape, held, tls };
+  const server = buildServer({ config, catalog, pool, ...rooms, logger, now });
+  await server.listen({ ...config.listen, backlog: listenBacklog });
   logger.info(
     { ...config.listen, electric: config.electricUrl !== null, tls: config.tls != null },
     'relay listens',

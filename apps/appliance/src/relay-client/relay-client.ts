@@ -3,6 +3,7 @@
  * RelayRefusal with the relay's own code.
  */
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { SignedMigration } from '@skooly-edge/sync-protocol';
 import { type BatchHeader, encodeBatch, encodeLines, protocolVersion } from '@skooly-edge/sync-protocol';
 import { fetch } from 'undici';
@@ -10,6 +11,7 @@ import type { RelayAuthorization } from '../enrol/relay-session.ts';
 import type { RestorePoint } from '../restore/give-back.ts';
 import type { SequenceAnswer, SequenceQuestion } from '../sequences/sequences.ts';
 import type { ReceivedEntry } from '../sync-log/received.ts';
+import { comeAgain, type Patience } from './come-again.ts';
 import { type Cursor, type RelayFetch, RelayRefusal, relayFetch } from './relay-fetch.ts';
 
 export interface SyncPosition {
@@ -58,6 +60,7 @@ export class RelayClient {
   readonly #session: RelayAuthorization;
   readonly #feedSeq: () => number | null;
   readonly #fetch: RelayFetch;
+  readonly #patience: Patience;
 
   /** @param feedSeq The last feed entry that is applied here: told to the relay with each question, so that it knows what it may forget. */
   constructor(
@@ -65,11 +68,14 @@ export class RelayClient {
     session: RelayAuthorization,
     feedSeq: () => number | null = () => null,
     reach: RelayFetch = fetch,
+    random: () => number = Math.random,
   ) {
     this.#relayUrl = relayUrl;
     this.#session = session;
     this.#feedSeq = feedSeq;
     this.#fetch = reach;
+    const pause = (ms: number, signal: AbortSignal) => sleep(ms, undefined, { signal });
+    this.#patience = { random, pause };
   }
 
   sync(epoch: string, signal: AbortSignal): Promise<SyncPosition> {
@@ -82,12 +88,12 @@ export class RelayClient {
     return encodeBatch(header, lines);
   }
 
+  /** Comes again for as long as the relay says so. */
   push(body: Buffer, signal: AbortSignal): Promise<PushAnswer> {
-    return this.#call('/v1/push', signal, pushTimeoutMs, {
-      method: 'POST',
-      headers: { 'content-type': 'application/zstd' },
-      body,
-    });
+    const headers = { 'content-type': 'application/zstd' };
+    const ask = () =>
+      this.#call<PushAnswer>('/v1/push', signal, pushTimeoutMs, { method: 'POST', headers, body });
+    return comeAgain(ask, this.#patience, signal);
   }
 
   restorePoint(epochs: readonly string[], signal: AbortSignal): Promise<RestorePoint> {

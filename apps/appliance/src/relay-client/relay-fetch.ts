@@ -16,14 +16,21 @@ export class RelayRefusal extends Error {
   readonly advice: string;
   /** With SEQ_GAP: where the relay's cursor stands. */
   readonly cursor: Cursor | undefined;
+  /** It is no refusal of the request itself: the same will be taken after this long. */
+  readonly retryAfterMs: number | null;
 
-  constructor(status: number, answer: { code?: string; message?: string; advice?: string; cursor?: Cursor }) {
+  constructor(
+    status: number,
+    answer: { code?: string; message?: string; advice?: string; cursor?: Cursor },
+    retryAfterMs: number | null = null,
+  ) {
     super(answer.message ?? `the relay answered ${status}`);
     this.name = 'RelayRefusal';
     this.status = status;
     this.code = answer.code ?? `HTTP_${status}`;
     this.advice = answer.advice ?? 'Look at the log of the relay.';
     this.cursor = answer.cursor;
+    this.retryAfterMs = retryAfterMs;
   }
 }
 
@@ -44,5 +51,15 @@ export async function relayFetch<T>(
   } catch {
     // A proxy's page instead of the relay's answer: the status has to do.
   }
-  throw new RelayRefusal(response.status, answer);
+  throw new RelayRefusal(
+    response.status,
+    answer,
+    retryAfter(response.status, response.headers.get('retry-after')),
+  );
+}
+
+/** In seconds; the other form of the header tells a time of day, which the box does not go by. */
+function retryAfter(status: number, seconds: string | null): number | null {
+  const says = (status === 429 || status === 503) && seconds !== null && /^\d{1,9}$/.test(seconds);
+  return says ? Number(seconds) * 1_000 : null;
 }

@@ -1,7 +1,7 @@
 /** The relay's HTTP surface: one route per thing that a box may ask, each with a schema, each bound to one campus. */
 import { Readable } from 'node:stream';
 import type { LiveCatalog } from '@skooly-edge/sync-protocol';
-import { decodeBatch, type Row, SyncError } from '@skooly-edge/sync-protocol';
+import { type Row, SyncError } from '@skooly-edge/sync-protocol';
 import Fastify, {
   type FastifyInstance,
   type FastifyReply,
@@ -11,6 +11,7 @@ import Fastify, {
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import Type from 'typebox';
+import type { Admission } from '../admission/admission.ts';
 import type { RelayConfig } from '../config/config.ts';
 import type { HeldRequests } from '../enrol/held-requests.ts';
 import { authenticate, claimedCampus } from '../enrol/session.ts';
@@ -29,6 +30,7 @@ import { addCertificates } from './certificate-routes.ts';
 import { sendCompressed } from './compressed.ts';
 import { addEnrol } from './enrol-routes.ts';
 import { addMigrations } from './migration-routes.ts';
+import { addPush } from './push-route.ts';
 import { addRestore } from './restore-routes.ts';
 import { addResync } from './resync-routes.ts';
 import { addSequences } from './sequence-routes.ts';
@@ -41,6 +43,7 @@ export interface ServerOptions {
   catalog: LiveCatalog & { refresh(): Promise<unknown> };
   pool: Pool;
   ingest: Ingest;
+  admission: Admission;
   salvage: Salvage;
   shape: ShapeOptions;
   held: Pick<HeldRequests, 'hold'>;
@@ -89,6 +92,7 @@ export function buildServer(options: ServerOptions): FastifyInstance {
       if (request.method !== 'GET') await authenticated(request);
     });
     addSync(guarded, options);
+    addPush(guarded, { ...options, maxBytes: maxPushBytes });
     addShape(guarded, options);
     addSeed(guarded, options);
     addResync(guarded, {
@@ -120,7 +124,7 @@ function addHealth(server: FastifyInstance, { config, now }: ServerOptions): voi
   );
 }
 
-function addSync(server: FastifyInstance, { pool, ingest, config }: ServerOptions): void {
+function addSync(server: FastifyInstance, { pool, config }: ServerOptions): void {
   const querystring = Type.Object({
     epoch: Type.String({ minLength: 1, maxLength: 64 }),
     feed: Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })),
@@ -147,13 +151,6 @@ function addSync(server: FastifyInstance, { pool, ingest, config }: ServerOption
       };
     },
   );
-
-  server.post('/v1/push', async (request) => {
-    if (!Buffer.isBuffer(request.body)) {
-      throw new RelayError('REQUEST_INVALID', 'content-type: a batch is sent as application/zstd.');
-    }
-    return ingest.push(request.campus, await decodeBatch(request.body));
-  });
 }
 
 function addShape(server: FastifyInstance, { config, shape, held, pool }: ServerOptions): void {
@@ -241,12 +238,15 @@ function answerError(error: Error, request: FastifyRequest, reply: FastifyReply)
     request.log.error({ err: error, campus: request.campus, url: request.url }, 'request failed');
   else {
     const campus = request.campus || claimedCampus(request.headers.authorization);
-    request.log.warn({ code: refusal.code, campus, url: request.url }, refusal.message);
+    const level = refusal.code === 'RELAY_BUSY' ? 'info' : 'warn';
+    request.log[level]({ code: refusal.code, campus, url: request.url }, refusal.message);
   }
   answer(reply, refusal);
 }
 
 function answer(reply: FastifyReply, error: RelayError): void {
+  const { retryAfterSeconds } = error.details;
+  if (retryAfterSeconds !== undefined) reply.header('retry-after', retryAfterSeconds);
   reply
     .code(error.status)
     .send({ code: error.code, message: error.message, advice: error.advice, ...error.details });

@@ -1,0 +1,172 @@
+/**
+ * Who may push now. A batch is announced before its body is read, waits for its turn once it is here, is worked on, and leaves.
+ * A thousand campuses that come back at the same moment cost the memory of a few.
+ *
+ * Each campus has one batch in here at a time, and turns go by how long a campus has been asking, so that a campus with much to say
+ * waits behind all others after each of its batches. Who cannot wait here is told when to come again (RELAY_BUSY) and keeps
+ * its place: who has asked for longer takes the room of who came later. Nothing is written down: after a restart everyone
+ * asks anew.
+ */
+import { RelayError } from '../errors.ts';
+import { type AdmissionLimits, defaultAdmissionLimits } from './limits.ts';
+import { Pace } from './pace.ts';
+
+export interface AdmissionOptions {
+  limits?: Partial<AdmissionLimits>;
+  /** Milliseconds of a clock that only goes forward. */
+  monotonicMs(): number;
+}
+
+/** One batch on its way through. */
+export interface Visit {
+  /** Its body is here. Resolves when it may be worked on. Called once. @throws RelayError RELAY_BUSY when it is to come again. */
+  turn(): Promise<void>;
+  /** It is done with, or its sender has gone before its turn. Calling it twice counts once. */
+  leave(): void;
+}
+
+interface Guest extends Visit {
+  readonly campus: string;
+  readonly bytes: number;
+  /** Its place: the number of the request with which the campus began to ask. */
+  readonly place: number;
+  state: 'arriving' | 'waiting' | 'working';
+  admit(): void;
+  /** If it waits. */
+  refuse(): void;
+}
+
+interface KeptPlace {
+  place: number;
+  untilMs: number;
+}
+
+export class Admission {
+  readonly #limits: AdmissionLimits;
+  readonly #monotonicMs: () => number;
+  readonly #pace: Pace;
+  readonly #guests = new Set<Guest>();
+  /** Of campuses that were told to come again, or went before their turn. */
+  readonly #places = new Map<string, KeptPlace>();
+  #bytes = 0;
+  #working = 0;
+  #lastPlace = 0;
+
+  constructor({ limits, monotonicMs }: AdmissionOptions) {
+    this.#limits = { ...defaultAdmissionLimits, ...limits };
+    this.#monotonicMs = monotonicMs;
+    this.#pace = new Pace(monotonicMs);
+  }
+
+  /**
+   * Announces a batch, before its body is read.
+   *
+   * @param bytes What its body takes in memory.
+   * @throws RelayError RELAY_BUSY
+   */
+  enter(campus: string, bytes: number): Visit {
+    // The box has given up that request, or its connection is dead: it sends one batch after the other.
+    for (const guest of this.#guests) if (guest.campus === campus) guest.refuse();
+    const place = this.#placeOf(campus);
+    while (!this.#hasRoom(bytes)) {
+      const youngest = this.#youngest();
+      if (!youngest || youngest.place < place) throw this.#busy(campus, place);
+      youngest.refuse();
+    }
+    this.#places.delete(campus);
+    return this.#guest(campus, bytes, place);
+  }
+
+  #guest(campus: string, bytes: number, place: number): Visit {
+    const turn = Promise.withResolvers<void>();
+    turn.promise.catch(() => {});
+    let timer: NodeJS.Timeout | undefined;
+    let present = true;
+    const guest: Guest = {
+      campus,
+      bytes,
+      place,
+      state: 'arriving',
+      turn: () => {
+        guest.state = 'waiting';
+        timer = setTimeout(() => guest.refuse(), this.#limits.waitMs);
+        this.#admitNext();
+        return turn.promise;
+      },
+      admit: () => {
+        clearTimeout(timer);
+        guest.state = 'working';
+        this.#working++;
+        turn.resolve();
+      },
+      refuse: () => {
+        if (guest.state === 'waiting') guest.leave();
+      },
+      leave: () => {
+        if (!present) return;
+        present = false;
+        clearTimeout(timer);
+        this.#guests.delete(guest);
+        this.#bytes -= bytes;
+        if (guest.state === 'working') {
+          this.#working--;
+          this.#pace.done(this.#guests.size > this.#working);
+        } else turn.reject(this.#busy(campus, place));
+        this.#admitNext();
+      },
+    };
+    this.#bytes += bytes;
+    this.#guests.add(guest);
+    return guest;
+  }
+
+  /** An empty house has room for a batch of any size. */
+  #hasRoom(bytes: number): boolean {
+    const { guests, bodyBytes } = this.#limits;
+    return this.#guests.size === 0 || (this.#guests.size < guests && this.#bytes + bytes <= bodyBytes);
+  }
+
+  #admitNext(): void {
+    while (this.#working < this.#limits.working) {
+      const next = oldest([...this.#guests].filter(({ state }) => state === 'waiting'));
+      if (!next) return;
+      next.admit();
+    }
+  }
+
+  /** Of those that wait: one that arrives has its sender's upload behind it, and one that is worked on must be let finish. */
+  #youngest(): Guest | undefined {
+    let youngest: Guest | undefined;
+    for (const guest of this.#guests)
+      if (guest.state === 'waiting' && guest.place > (youngest?.place ?? 0)) youngest = guest;
+    return youngest;
+  }
+
+  #placeOf(campus: string): number {
+    this.#forgetPlaces();
+    return this.#places.get(campus)?.place ?? ++this.#lastPlace;
+  }
+
+  /** Who has not come back by twice its time has somewhere else to be. */
+  #forgetPlaces(): void {
+    const nowMs = this.#monotonicMs();
+    for (const [campus, { untilMs }] of this.#places) if (untilMs < nowMs) this.#places.delete(campus);
+  }
+
+  #busy(campus: string, place: number): RelayError {
+    const { maxRetryAfterSeconds: most } = this.#limits;
+    const before = [...this.#guests, ...this.#places.values()].filter((other) => other.place < place).length;
+    const seconds = Math.min(most, Math.max(1, Math.ceil((before * this.#pace.msEach) / 1000)));
+    this.#places.set(campus, { place, untilMs: this.#monotonicMs() + 2 * most * 1000 });
+    return new RelayError('RELAY_BUSY', 'More campuses push than the relay works for at once.', {
+      retryAfterSeconds: seconds,
+    });
+  }
+}
+
+function oldest(guests: readonly Guest[]): Guest | undefined {
+  return guests.reduce<Guest | undefined>(
+    (first, guest) => (first === undefined || guest.place < first.place ? guest : first),
+    undefined,
+  );
+}
