@@ -14,6 +14,9 @@ import { purge } from '../lab/world/purge.ts';
 import { type NativeResult, runNative } from './native.ts';
 import { campus, commitBacklog, fingerprint, schema, seed, syncMap } from './school-mix.ts';
 
+/** A cut lasts longer than the work that is done in it: everyone has come to rest before the cable is healed. */
+const restMs = 3_000;
+
 const pollMs = 5;
 const limitMs = 600_000;
 
@@ -87,6 +90,7 @@ async function runOurs(lab: Lab, bench: BacklogBench, changes: number): Promise<
   try {
     await commitBacklog(bench === 'reconcile' ? campusSide : cloudSide, changes);
     await until(isWritten);
+    await sleep(restMs);
     const bytesBefore = bytes();
     const startedAt = performance.now();
     await lab.cable.heal();

@@ -8,6 +8,7 @@ import { thisMachine } from '../../apps/appliance/src/clock/machine.ts';
 import { day, memoryFile, World } from '../../apps/appliance/src/clock/world.fixture.ts';
 import { BatchSize } from '../../apps/appliance/src/push/batch-size.ts';
 import { drain } from '../../apps/appliance/src/push/drain.ts';
+import { ReadyRuns } from '../../apps/appliance/src/push/ready-runs.ts';
 import { RelayClient } from '../../apps/appliance/src/relay-client/relay-client.ts';
 import { SyncLog } from '../../apps/appliance/src/sync-log/sync-log.ts';
 import { type Chain, type ChainOptions, startChain } from '../support/chain.ts';
@@ -94,10 +95,11 @@ class Box {
 
   async push(): Promise<void> {
     const relay = new RelayClient(chain.relayUrl, chain.session);
-    const boots = (lines: readonly string[]) => this.#clock.boots(lines);
+    const boots = (named: ReadonlySet<string>) => this.#clock.boots(named);
     const parts = {
       log: this.log,
       relay,
+      ready: new ReadyRuns(this.log, (lines) => relay.pack(lines)),
       batchSize: new BatchSize(),
       monotonicMs: () => performance.now(),
       boots,

@@ -3,7 +3,7 @@
  * decoder's own error; nothing else may come out, and nothing may hang.
  */
 import { readdirSync, readFileSync } from 'node:fs';
-import { zstdCompressSync } from 'node:zlib';
+import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import {
   type Batch,
   decodeBatch,
@@ -11,6 +11,7 @@ import {
   PgoutputDecoder,
   PgoutputError,
   SyncError,
+  transactionsIn,
 } from '@skooly-edge/sync-protocol';
 import { seededRandom } from '../lab/seeded-random.ts';
 import { FuzzFailure, type FuzzOptions, type FuzzResult } from './failure.ts';
@@ -48,6 +49,7 @@ export async function fuzzCodec({ seed, messages, only, onProgress }: FuzzOption
 }
 
 function spoiltBatch(random: Random, vectors: readonly string[][]): Buffer {
+  if (pick(random, 2) === 0) return spoiltBlocks(random, oneOf(random, blockVectors()));
   const lines = [...oneOf(random, vectors)];
   if (pick(random, 3) === 0) return spoilBytes(random, zstdCompressSync(lines.join('\n')));
   if (pick(random, 20) === 0) return spoiltFrames(random, lines);
@@ -85,6 +87,64 @@ function spoiltFrames(random: Random, lines: readonly string[]): Buffer {
   return Buffer.concat(frames);
 }
 
+/** A batch of version 2, taken apart. */
+interface BlockVector {
+  header: unknown;
+  blocks: { text: unknown; pool: Buffer }[];
+}
+
+let readBlockVectors: BlockVector[] | undefined;
+
+function blockVectors(): BlockVector[] {
+  const folder = new URL('../../packages/sync-protocol/vectors/version-2/', import.meta.url);
+  readBlockVectors ??= readdirSync(folder).map((name) => {
+    const { body } = JSON.parse(readFileSync(new URL(name, folder), 'utf8'));
+    const [header = Buffer.alloc(0), ...blocks] = framesOf(Buffer.from(body, 'hex').subarray(4));
+    return { header: jsonOf(header), blocks: blocks.map(blockOf) };
+  });
+  return readBlockVectors;
+}
+
+function framesOf(bytes: Buffer): Buffer[] {
+  if (bytes.length === 0) return [];
+  const end = 4 + bytes.readUInt32LE();
+  return [bytes.subarray(4, end), ...framesOf(bytes.subarray(end))];
+}
+
+function blockOf(frame: Buffer): BlockVector['blocks'][number] {
+  const end = 4 + frame.readUInt32LE();
+  return { text: jsonOf(frame.subarray(4, end)), pool: frame.subarray(end) };
+}
+
+function jsonOf(compressed: Buffer): unknown {
+  return JSON.parse(zstdDecompressSync(compressed).toString());
+}
+
+/** Spoilt in what it says, in the bytes of its pool, or anywhere; the rest fits. */
+function spoiltBlocks(random: Random, { header, blocks }: BlockVector): Buffer {
+  const spoilt = pick(random, blocks.length + 1);
+  const spoilsPool = pick(random, 6) === 0;
+  const frames = [spoilt === blocks.length ? spoilJson(random, header) : JSON.stringify(header)].map((text) =>
+    zstdCompressSync(text),
+  );
+  for (const [index, { text, pool }] of blocks.entries()) {
+    const isSpoilt = index === spoilt;
+    const compressed = zstdCompressSync(
+      isSpoilt && !spoilsPool ? spoilJson(random, text) : JSON.stringify(text),
+    );
+    const bytes = isSpoilt && spoilsPool ? spoilBytes(random, pool) : pool;
+    frames.push(Buffer.concat([lengthOf(compressed), compressed, bytes]));
+  }
+  const body = Buffer.concat([Buffer.from('SKB2'), ...frames.flatMap((frame) => [lengthOf(frame), frame])]);
+  return pick(random, 4) === 0 ? spoilBytes(random, body) : body;
+}
+
+function lengthOf(bytes: Buffer): Buffer {
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(bytes.length);
+  return length;
+}
+
 function spoilLine(random: Random, line: string): string {
   try {
     return spoilJson(random, JSON.parse(line));
@@ -96,7 +156,7 @@ function spoilLine(random: Random, line: string): string {
 /** What is let through has the shapes that the rest of the engine relies on. @throws Error */
 function checkBatch(batch: Batch): void {
   const isText = (value: unknown) => value === null || typeof value === 'string';
-  for (const { seq, changes } of batch.transactions) {
+  for (const { seq, changes } of transactionsIn(batch)) {
     if (!Number.isSafeInteger(seq) || seq < 1) throw new Error(`seq ${seq} was let through`);
     for (const { key, before, after } of changes) {
       const values = [...Object.values(key), ...Object.values(before ?? {}), ...Object.values(after ?? {})];

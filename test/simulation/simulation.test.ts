@@ -30,6 +30,7 @@ const common = [
   'no-corrections',
   'duplicates-unrecognised',
   'salvage-off',
+  'seen-unchecked',
 ];
 
 /** The first seed that catches the bug; null when none of so many does. */

@@ -177,9 +177,9 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
     relay,
     cursor: () => followedFeed(database),
     switchEpoch: (from, epoch, forkSeq, limit) => follower.switchEpoch(from, epoch, forkSeq, limit),
-    header: async (lines) => ({ epoch: log.epoch, boots: await clock?.boots(lines) }),
+    header: async (boots) => ({ epoch: log.epoch, boots: await clock?.boots(boots) }),
     logger,
-    stopPushing: () => push.restart(),
+    stopPushing: () => push.abort('the cloud was restored'),
     onMended() {
       push.restart();
       pull.restart();
@@ -195,12 +195,12 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
     log,
     relay: {
       sync: (_epoch, limit) => position(limit),
-      encode: (...batch) => relay.encode(...batch),
-      push: (...body) => relay.push(...body),
+      pack: (lines) => relay.pack(lines),
+      push: (...batch) => relay.push(...batch),
     },
     logger,
     random: Math.random,
-    boots: clock && ((lines) => clock.boots(lines)),
+    boots: clock && ((named) => clock.boots(named)),
     onAcknowledged() {
       if (follower.parked > 0) void retryWaiting();
     },

@@ -1,3 +1,5 @@
+export * from './block/block.ts';
+export type { PackedBlock } from './block/block-code.ts';
 export * from './clock/clock.ts';
 export * from './codec/codec.ts';
 export { type CarriedOut, type EntryReport, maxDecisionsAtOnce } from './decision/carry-out.ts';
@@ -40,6 +42,7 @@ export {
   signMigration,
   verifyMigration,
 } from './migration/signed-migration.ts';
+export { isComparable } from './postgres/apply/as-seen.ts';
 export * from './postgres/apply/catalog.ts';
 export * from './postgres/apply/live-catalog.ts';
 export * from './postgres/apply/origin.ts';

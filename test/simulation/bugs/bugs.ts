@@ -20,6 +20,7 @@ import {
   nothingGivenBack,
   parkedNotBlocking,
   rowsNotLocked,
+  seenUnchecked,
 } from './relay-bugs.ts';
 
 export interface Bug {
@@ -83,6 +84,12 @@ export const bugs: Record<string, Bug> = {
     store: parkedNotBlocking,
   }),
   'rows-not-locked': atRelay('ingest reads the rows that it merges without a lock', { store: rowsNotLocked }),
+  'seen-unchecked': atRelay(
+    'a row is changed straight, without a look whether it stands as the campus saw it',
+    {
+      store: seenUnchecked,
+    },
+  ),
   'feed-cursor-outside': atBox("the feed's cursor moves in a commit of its own, after the rows", {
     store: feedCursorOutside,
   }),

@@ -2,9 +2,11 @@
 import {
   type AppliedMessage,
   appliedMessage,
+  type Columns,
   type Correction,
   conflictTable,
   type Row,
+  rowAt,
 } from '@skooly-edge/sync-protocol';
 import type { CloudCommit, CloudStore } from '../../../apps/cloud-relay/src/ingest/cloud-store.ts';
 
@@ -125,4 +127,19 @@ function correcting(commit: CloudCommit, change: (correction: Correction) => Cor
       return commit.emit(prefix, { ...message, corrections: corrections.flatMap(change) });
     },
   };
+}
+
+export function seenUnchecked(store: CloudStore): CloudStore {
+  return withFault(store, (commit) => ({
+    ...commit,
+    rows: {
+      ...commit.rows,
+      updateAsSeen: (table, { key, after }) => {
+        const columns = [...key.names, ...after.names];
+        const both: Columns = { names: columns, values: [...key.values, ...after.values] };
+        const rows = (key.values[0] ?? []).map((_, index) => rowAt(both, index));
+        return () => commit.rows.update(table, after.names, rows);
+      },
+    },
+  }));
 }

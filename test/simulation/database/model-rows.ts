@@ -1,11 +1,13 @@
 /** The rows of a model database as the engine's apply sees them: its `RowStore`, in the transaction that a session has open. */
-import type {
-  ForeignKey,
-  ReferenceProblem,
-  Row,
-  RowChange,
-  RowStore,
-  Table,
+import {
+  type Columns,
+  type ForeignKey,
+  type ReferenceProblem,
+  type Row,
+  type RowChange,
+  type RowStore,
+  rowAt,
+  type Table,
 } from '@skooly-edge/sync-protocol';
 import type { Session } from './session.ts';
 
@@ -37,6 +39,38 @@ export function modelRows(session: Session): RowStore {
         for (const key of keys) if (await transaction.delete(table.name, key)) deleted++;
         return deleted;
       }),
+    insertColumns: (table, columns) => () =>
+      session.run(async (transaction) => {
+        let inserted = 0;
+        for (const row of rowsIn(columns)) if (await transaction.insert(table.name, row)) inserted++;
+        return inserted;
+      }),
+    updateAsSeen:
+      (table, { key, before, after }, owner) =>
+      () =>
+        session.run(async (transaction) => {
+          const [seen, wanted] = [rowsIn(before), rowsIn(after)];
+          let updated = 0;
+          for (const [index, rowKey] of rowsIn(key).entries()) {
+            const [row] = await transaction.lock(table.name, [rowKey], 'exclusive');
+            if (!row || !stands(table, row, seen[index] as Row, owner)) continue;
+            if (await transaction.update(table.name, rowKey, wanted[index] as Row)) updated++;
+          }
+          return updated;
+        }),
+    deleteAsSeen:
+      (table, { key, before }, owner) =>
+      () =>
+        session.run(async (transaction) => {
+          const seen = rowsIn(before);
+          let deleted = 0;
+          for (const [index, rowKey] of rowsIn(key).entries()) {
+            const [row] = await transaction.lock(table.name, [rowKey], 'exclusive');
+            if (!row || !stands(table, row, seen[index] as Row, owner)) continue;
+            if (await transaction.delete(table.name, rowKey)) deleted++;
+          }
+          return deleted;
+        }),
     missingParent: (changes) => missingParent(session, changes),
     remainingChild: (changes) => remainingChild(session, changes),
     async attempt(work) {
@@ -49,6 +83,16 @@ export function modelRows(session: Session): RowStore {
       }
     },
   };
+}
+
+function rowsIn(columns: Columns): Row[] {
+  return (columns.values[0] ?? []).map((_, index) => rowAt(columns, index));
+}
+
+function stands(table: Table, row: Row, seen: Row, owner: string | null): boolean {
+  const { scope } = table.rule;
+  const isOwned = owner === null || scope === null || row[scope] === owner;
+  return isOwned && Object.entries(seen).every(([name, value]) => row[name] === value);
 }
 
 async function missingParent(

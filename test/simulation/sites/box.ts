@@ -9,6 +9,7 @@ import { EntryOrder } from '../../../apps/appliance/src/pull/entry-order.ts';
 import { Follower, type OwnLog } from '../../../apps/appliance/src/pull/follower.ts';
 import { BatchSize } from '../../../apps/appliance/src/push/batch-size.ts';
 import { drain } from '../../../apps/appliance/src/push/drain.ts';
+import { ReadyRuns } from '../../../apps/appliance/src/push/ready-runs.ts';
 import {
   type FollowedFeed,
   type GivingRelay,
@@ -74,6 +75,24 @@ const never = new AbortController().signal;
 const boot = 'one';
 const bootUs = 1_795_400_000_000_000;
 const bootTime = { base: bootUs, earliest: bootUs, latest: bootUs };
+
+/** Small batches, two on their way at once: so there are many, and they come out of order. */
+class SmallBatches extends BatchSize {
+  readonly #chance: Chance;
+
+  constructor(chance: Chance) {
+    super();
+    this.#chance = chance;
+  }
+
+  override get bytes(): number {
+    return this.#chance.between(200, 4_000);
+  }
+
+  override get window(): number {
+    return 2;
+  }
+}
 
 export class Box {
   readonly options: BoxOptions;
@@ -156,7 +175,7 @@ export class Box {
 
   async #push(process: Process, log: SyncLog, follower: Follower): Promise<void> {
     const { relay, line, campus, scheduler } = this.options;
-    const batchSize = new BatchSize();
+    const batchSize = new SmallBatches(this.options.chance);
     let wake: PromiseWithResolvers<void> = Promise.withResolvers();
     let failures = 0;
     this.#wakePush = () => wake.resolve();
@@ -165,10 +184,11 @@ export class Box {
     });
     const target = {
       sync: (epoch: string) => this.#position(process, log, epoch),
-      encode: async (header: Parameters<Relay['push']>[1], lines: readonly string[]) => ({ header, lines }),
-      push: ({ header, lines }: { header: Parameters<Relay['push']>[1]; lines: readonly string[] }) =>
-        line.request(process, () => relay.push(campus, header, lines)),
+      pack: async (lines: readonly string[]) => lines,
+      push: (header: BatchHeader, packed: readonly (readonly string[])[]) =>
+        line.request(process, () => relay.push(campus, header, packed.flat())),
     };
+    const ready = new ReadyRuns<readonly string[]>(log, target.pack);
     for (;;) {
       wake = Promise.withResolvers();
       this.#attempt = new AbortController();
@@ -179,6 +199,7 @@ export class Box {
           {
             log,
             relay: target,
+            ready,
             batchSize,
             boots: async () => ({ [boot]: bootTime }),
             monotonicMs: () => scheduler.nowUs / 1000,
@@ -192,7 +213,6 @@ export class Box {
         if (log.lastSeq === log.acknowledged) await process.see(wake.promise);
       } catch (error) {
         this.#tolerate(error);
-        batchSize.failed();
         failures++;
         await process.sleep(this.#retryDelayUs(failures));
       }
@@ -262,11 +282,9 @@ export class Box {
     this.#restored = Promise.withResolvers();
     const asked: GivingRelay = {
       sync: (epoch) => line.request(process, () => relay.sync(campus, epoch)),
-      encode: async (header, lines) => Buffer.from(JSON.stringify({ header, lines })),
-      push: (body) => {
-        const { header, lines } = JSON.parse(String(body)) as { header: BatchHeader; lines: string[] };
-        return line.request(process, () => relay.push(campus, header, lines));
-      },
+      pack: async (lines) => lines.map((text) => Buffer.from(text)),
+      push: (header, packed) =>
+        line.request(process, () => relay.push(campus, header, packed.flat().map(String))),
       restorePoint: (epochs) => line.request(process, () => relay.restorePoint(campus, epochs)),
       giveBack: (epoch, entries) => line.request(process, () => relay.giveBack(campus, epoch, entries)),
     };

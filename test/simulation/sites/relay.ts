@@ -10,6 +10,7 @@ import {
   type CorrectedMessage,
   conflictTable,
   correctedMessage,
+  packed,
   type Row,
   type Table,
   type Transaction,
@@ -141,7 +142,8 @@ export class Relay {
   }
 
   push(campus: string, header: BatchHeader, lines: readonly string[]): Promise<PushResult> | null {
-    const batch: Batch = { ...header, transactions: lines.map((line) => JSON.parse(line) as Transaction) };
+    const transactions = lines.map((line) => JSON.parse(line) as Transaction);
+    const batch: Batch = { ...header, blocks: [packed(transactions)] };
     return this.#handle(() => (this.#ingest as Ingest).push(campus, batch));
   }
 

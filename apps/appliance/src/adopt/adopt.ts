@@ -10,6 +10,7 @@ import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { BatchSize } from '../push/batch-size.ts';
 import { drain, type PushTarget } from '../push/drain.ts';
+import { ReadyRuns } from '../push/ready-runs.ts';
 import { logFileName, openFile } from '../sync-log/log-file.ts';
 import { SyncLog } from '../sync-log/sync-log.ts';
 
@@ -86,9 +87,10 @@ async function pushAll(log: SyncLog, options: AdoptOptions, signal: AbortSignal)
       log,
       relay: {
         sync: (epoch, limit) => relay.sync(epoch, limit),
-        encode: (header, lines) => relay.encode({ ...header, adopted: true }, lines),
-        push: (body, limit) => relay.push(body, limit),
+        pack: (lines) => relay.pack(lines),
+        push: (header, packed, limit) => relay.push({ ...header, adopted: true }, packed, limit),
       },
+      ready: new ReadyRuns(log, (lines) => relay.pack(lines)),
       batchSize: new BatchSize(),
       monotonicMs: () => performance.now(),
       onAnswer() {

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { commitTime } from '@skooly-edge/sync-protocol';
+import { bootsNamed, commitTime } from '@skooly-edge/sync-protocol';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { CampusClock, type CommitStamp } from './campus-clock.ts';
@@ -41,7 +41,7 @@ function powerCut(offUs: number): void {
 
 async function dated({ stamp, wallUs }: Commit) {
   world.timers.length = 0;
-  const asked = clock.boots([line(stamp)]);
+  const asked = clock.boots(bootsNamed([line(stamp)]));
   for (const ring of world.timers) ring();
   return commitTime({ committedAt: wallUs, ...stamp }, await asked, world.realUs);
 }
@@ -139,7 +139,7 @@ describe('a boot that never met the cloud', () => {
   it('may have been at any time up to now while it lasts; a push waits for the first answer, once', async () => {
     const one = commit();
     world.pass(hour);
-    const early = clock.boots([line(one.stamp)]);
+    const early = clock.boots(bootsNamed([line(one.stamp)]));
     meetTheCloud();
     expect(Object.values(await early)).toMatchObject([{ base: expect.any(Number) }]);
     powerCut(hour);

@@ -6,7 +6,7 @@
  * It does not set the machine's clock, and nothing is authenticated by it. A boot that ended without ever meeting the cloud
  * stays without a base: only bounds are known, and the cloud asks a person where the order matters.
  */
-import { type BootTimes, bootsNamed } from '@skooly-edge/sync-protocol';
+import type { BootTimes } from '@skooly-edge/sync-protocol';
 import { bootTimes } from './boot-times.ts';
 import type { ClockFile } from './clock-file.ts';
 import type { Machine } from './machine.ts';
@@ -119,9 +119,8 @@ export class CampusClock {
     if (moved || due || current.part !== saved.part) this.#save();
   }
 
-  /** @param lines Encoded transactions. @returns what is known of the boots that they name. */
-  async boots(lines: readonly string[]): Promise<BootTimes> {
-    const named = bootsNamed(lines);
+  /** What is known of the boots that transactions name. */
+  async boots(named: ReadonlySet<string>): Promise<BootTimes> {
     if (named.has(stretchName(this.#current))) await this.#firstExchange();
     this.#update({ last: this.#read() });
     const known = Object.entries(bootTimes(this.#stretches));

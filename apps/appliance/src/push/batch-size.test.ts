@@ -7,13 +7,14 @@ describe('the size of the next batch', () => {
   it('is what the link carries in about two seconds', () => {
     const size = new BatchSize();
     size.sent(size.bytes, 4_000);
-    expect(size.bytes).toBe(128 * kib);
+    expect(size.bytes).toBe(256 * kib);
   });
 
-  it('grows by no more than four times at once, and never beyond 4 MiB', () => {
+  it('grows by no more than sixteen times at once, and never beyond 4 MiB', () => {
     const size = new BatchSize();
+    for (let i = 0; i < 20; i++) size.failed();
     size.sent(size.bytes, 1);
-    expect(size.bytes).toBe(1024 * kib);
+    expect(size.bytes).toBe(256 * kib);
     size.sent(size.bytes, 0);
     size.sent(size.bytes, 0);
     expect(size.bytes).toBe(4096 * kib);
@@ -22,13 +23,13 @@ describe('the size of the next batch', () => {
   it('learns nothing from a batch that was far from full', () => {
     const size = new BatchSize();
     size.sent(10, 60_000);
-    expect(size.bytes).toBe(256 * kib);
+    expect(size.bytes).toBe(512 * kib);
   });
 
   it('is halved by a failure, but stays large enough to make progress', () => {
     const size = new BatchSize();
     size.failed();
-    expect(size.bytes).toBe(128 * kib);
+    expect(size.bytes).toBe(256 * kib);
     for (let i = 0; i < 20; i++) size.failed();
     expect(size.bytes).toBe(16 * kib);
   });
@@ -37,6 +38,15 @@ describe('the size of the next batch', () => {
     const size = new BatchSize();
     for (let i = 0; i < 20; i++) size.failed();
     size.sent(size.bytes, 100);
-    expect(size.bytes).toBe(64 * kib);
+    expect(size.bytes).toBe(256 * kib);
+  });
+
+  it('lets two be on their way only over a link that carries the largest', () => {
+    const size = new BatchSize();
+    expect(size.window).toBe(1);
+    size.sent(size.bytes, 10);
+    expect(size.window).toBe(2);
+    size.failed();
+    expect(size.window).toBe(1);
   });
 });

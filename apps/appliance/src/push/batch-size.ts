@@ -3,12 +3,15 @@
  * link is not asked for every small thing. Never so little that no progress is made.
  */
 const minBytes = 16 * 1024;
-const firstBytes = 256 * 1024;
+const firstBytes = 512 * 1024;
 const maxBytes = 4 * 1024 * 1024;
 const targetMs = 2_000;
 
 /** A batch may grow by this factor at a time: one lucky answer says little. */
-const maxGrowth = 4;
+const maxGrowth = 16;
+
+/** Batches on their way at once, over a link that carries the largest in good time. On any other a cut would cost two. */
+const maxWindow = 2;
 
 export class BatchSize {
   #bytes = firstBytes;
@@ -16,6 +19,11 @@ export class BatchSize {
   /** Uncompressed bytes that the next batch may hold. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** How many batches may be on their way at once. */
+  get window(): number {
+    return this.#bytes === maxBytes ? maxWindow : 1;
   }
 
   /** @param bytes Uncompressed size of the batch that was answered after `elapsedMs`. */

@@ -1,22 +1,14 @@
 /**
  * Drains the sync log into the relay until nothing is left: asks for the cursor, sends what follows it in batches, notes what
- * is acknowledged. One batch is on its way at a time, and the next is made ready meanwhile. Whatever goes wrong is thrown;
- * draining again begins with the cursor.
+ * is acknowledged. Over a good link the next batch is sent before the last is answered; the relay applies them in the order in
+ * which they come. Whatever goes wrong is thrown; draining again begins with the cursor.
  */
 import type { BatchHeader, BootTimes } from '@skooly-edge/sync-protocol';
 import type { BatchSize } from './batch-size.ts';
+import type { ReadyRuns, RunSource } from './ready-runs.ts';
 
 /** What draining needs of the sync log. */
-export interface PendingLog {
-  readonly epoch: string;
-  /** The last seq that the cloud has said it applied. */
-  readonly acknowledged: number;
-  /** Transactions after `seq`, up to the limits, but at least one; null when there is none. */
-  read(
-    seq: number,
-    maxBytes: number,
-    maxTransactions: number,
-  ): { lines: string[]; bytes: number; lastSeq: number } | null;
+export interface PendingLog extends RunSource {
   acknowledge(seq: number): void;
 }
 
@@ -26,63 +18,87 @@ export interface PushAnswer {
   parked: number;
 }
 
-/** What draining needs of the relay. `Body`: a batch as it is sent. */
-export interface PushTarget<Body = Buffer> {
+/** What draining needs of the relay. `Packed`: some transactions as they are sent. */
+export interface PushTarget<Packed = Buffer[]> {
   sync(epoch: string, signal: AbortSignal): Promise<PushAnswer>;
-  encode(header: BatchHeader, lines: readonly string[]): Promise<Body>;
-  push(body: Body, signal: AbortSignal): Promise<PushAnswer>;
+  pack(lines: readonly string[]): Promise<Packed>;
+  push(header: BatchHeader, packed: readonly Packed[], signal: AbortSignal): Promise<PushAnswer>;
 }
 
-export interface DrainOptions<Body = Buffer> {
+export interface DrainOptions<Packed = Buffer[]> {
   log: PendingLog;
-  relay: PushTarget<Body>;
-  batchSize: BatchSize;
+  relay: PushTarget<Packed>;
+  ready: ReadyRuns<Packed>;
+  batchSize: Pick<BatchSize, 'bytes' | 'window' | 'sent' | 'failed'>;
   /** Milliseconds of a clock that only goes forward. */
   monotonicMs(): number;
   onAnswer(answer: PushAnswer): void;
-  /** What is known of the boots in which the transactions of these lines were committed. */
-  boots?(lines: readonly string[]): Promise<BootTimes>;
+  /** What is known of these boots. */
+  boots?(named: ReadonlySet<string>): Promise<BootTimes>;
 }
 
-const maxBatchTransactions = 10_000;
-
-interface Batch<Body> {
-  /** The transaction that it follows. */
-  after: number;
+interface SentBatch {
   lastSeq: number;
-  bytes: number;
-  body: Body;
+  answer: Promise<PushAnswer>;
 }
 
-export async function drain<Body>(options: DrainOptions<Body>, signal: AbortSignal): Promise<void> {
-  const { log, relay, batchSize, monotonicMs, onAnswer } = options;
+export async function drain<Packed>(options: DrainOptions<Packed>, signal: AbortSignal): Promise<void> {
+  const { log, relay, ready, batchSize, onAnswer } = options;
   const position = await relay.sync(log.epoch, signal);
   log.acknowledge(position.cursor.seq);
   onAnswer(position);
-  for (let batch = await nextBatch(options, log.acknowledged); batch; ) {
-    const { body, bytes, lastSeq } = batch;
-    const startedAt = monotonicMs();
-    const pushed = relay.push(body, signal).then((answer) => {
-      batchSize.sent(bytes, monotonicMs() - startedAt);
-      return answer;
-    });
-    const [answer, next] = await Promise.all([pushed, nextBatch(options, lastSeq)]);
+  const onTheWay: SentBatch[] = [];
+  for (let sent = log.acknowledged; ; ) {
+    while (onTheWay.length < batchSize.window) {
+      const batch = await send(options, sent, signal);
+      if (!batch) break;
+      onTheWay.push(batch);
+      sent = batch.lastSeq;
+    }
+    const first = onTheWay.shift();
+    if (!first) return;
+    const stop = new AbortController();
+    const made = ready.fill(sent, stop.signal);
+    made.catch(() => {});
+    const answer = await first.answer.finally(() => stop.abort());
+    await made;
     // An answer that comes when the log has been turned back to another cloud's cursor says nothing of that cloud.
     signal.throwIfAborted();
     log.acknowledge(answer.cursor.seq);
     onAnswer(answer);
-    // What was written since then goes along, and a relay that has applied less is sent what it asks for.
-    batch = next?.after === log.acknowledged ? next : await nextBatch(options, log.acknowledged);
+    // A relay that has applied less than it was sent is sent what it asks for.
+    if (log.acknowledged < first.lastSeq && onTheWay.length === 0) sent = log.acknowledged;
   }
 }
 
-async function nextBatch<Body>(
-  { log, relay, batchSize, boots }: DrainOptions<Body>,
+async function send<Packed>(
+  { log, relay, ready, batchSize, boots, monotonicMs }: DrainOptions<Packed>,
   after: number,
-): Promise<Batch<Body> | null> {
-  const slice = log.read(after, batchSize.bytes, maxBatchTransactions);
-  if (!slice) return null;
-  const { lines, lastSeq, bytes } = slice;
-  const body = await relay.encode({ epoch: log.epoch, boots: await boots?.(lines) }, lines);
-  return { after, lastSeq, bytes, body };
+  signal: AbortSignal,
+): Promise<SentBatch | null> {
+  const runs = await ready.take(after, batchSize.bytes);
+  const last = runs.at(-1);
+  if (!last) return null;
+  const named = new Set(runs.flatMap((run) => [...run.boots]));
+  const header = { epoch: log.epoch, boots: await boots?.(named) };
+  const bytes = runs.reduce((sum, run) => sum + run.bytes, 0);
+  const startedAt = monotonicMs();
+  const answer = relay
+    .push(
+      header,
+      runs.map((run) => run.packed),
+      signal,
+    )
+    .then(
+      (answered) => {
+        batchSize.sent(bytes, monotonicMs() - startedAt);
+        return answered;
+      },
+      (error) => {
+        batchSize.failed();
+        throw error;
+      },
+    );
+  answer.catch(() => {});
+  return { lastSeq: last.lastSeq, answer };
 }

@@ -12,9 +12,16 @@ import { RelayRefusal } from '../relay-client/relay-fetch.ts';
 import type { SyncLog } from '../sync-log/sync-log.ts';
 import { BatchSize } from './batch-size.ts';
 import { drain, type PushTarget } from './drain.ts';
+import { ReadyRuns } from './ready-runs.ts';
 
 const minRetryDelayMs = 250;
 const maxRetryDelayMs = 15_000;
+
+/** Without an answer for so long, an attempt may hang on a connection that died with the link. */
+const hangsAfterMs = 1_000;
+
+/** How often it is looked whether enough was written to make some of it ready. */
+const readyIntervalMs = 250;
 
 export interface PushState {
   lastPushAt: Date | null;
@@ -30,20 +37,24 @@ export interface PushOptions {
   random(): number;
   /** The cloud has said how far this campus's transactions are judged. */
   onAcknowledged(): void;
-  /** What is known of the boots in which the transactions of these lines were committed. */
-  boots?(lines: readonly string[]): Promise<BootTimes>;
+  /** What is known of these boots. */
+  boots?(named: ReadonlySet<string>): Promise<BootTimes>;
 }
 
 export class Push {
   readonly #options: PushOptions;
   readonly #batchSize = new BatchSize();
+  readonly #ready: ReadyRuns<Buffer[]>;
   readonly state: PushState = { lastPushAt: null, parkedInCloud: 0, lastError: null };
   #wake: PromiseWithResolvers<void> = Promise.withResolvers();
   #attempt = new AbortController();
+  /** When the attempt began or was last answered, by the monotonic clock. */
+  #aliveAtMs = 0;
   #acknowledged: PromiseWithResolvers<void> = Promise.withResolvers();
 
   constructor(options: PushOptions) {
     this.#options = options;
+    this.#ready = new ReadyRuns(options.log, (lines) => options.relay.pack(lines));
   }
 
   /** Ends a wait. */
@@ -51,10 +62,18 @@ export class Push {
     this.#wake.resolve();
   }
 
-  /** The link is back: what hangs is given up, and the cursor is asked for anew. Costs at most one batch sent twice. */
+  /**
+   * The link is back: what hangs is given up, and the cursor is asked for anew. An attempt that has just begun, or was just
+   * answered, does not hang. Costs at most one batch sent twice.
+   */
   restart(): void {
-    this.#attempt.abort(new Error('the link is back'));
+    if (performance.now() - this.#aliveAtMs > hangsAfterMs) this.abort('the link is back');
     this.wake();
+  }
+
+  /** Whatever is on its way is given up. */
+  abort(reason: string): void {
+    this.#attempt.abort(new Error(reason));
   }
 
   /** Resolves when everything up to `seq` is acknowledged by the cloud. */
@@ -77,6 +96,7 @@ export class Push {
     });
     while (!signal.aborted) {
       this.#attempt = new AbortController();
+      this.#aliveAtMs = performance.now();
       try {
         await this.#drain(AbortSignal.any([signal, this.#attempt.signal]));
         failures = 0;
@@ -86,7 +106,10 @@ export class Push {
         if (signal.aborted) break;
         if (this.#attempt.signal.aborted) continue;
         this.#note(error, ++failures);
+        const filled = new AbortController();
+        void this.#keepReady(AbortSignal.any([signal, filled.signal]));
         await this.#pause(this.#retryDelayMs(failures), signal);
+        filled.abort();
       }
     }
     stopListening();
@@ -99,10 +122,12 @@ export class Push {
       {
         log,
         relay,
+        ready: this.#ready,
         batchSize: this.#batchSize,
         monotonicMs: () => performance.now(),
         boots: this.#options.boots,
         onAnswer: (answer) => {
+          this.#aliveAtMs = performance.now();
           if (!first) this.state.lastPushAt = new Date();
           first = false;
           this.state.parkedInCloud = answer.parked;
@@ -113,6 +138,19 @@ export class Push {
       },
       signal,
     );
+  }
+
+  /** While there is no link: what is written meanwhile is ready when it comes back. */
+  async #keepReady(signal: AbortSignal): Promise<void> {
+    const { log, logger } = this.#options;
+    while (!signal.aborted) {
+      try {
+        await this.#ready.fill(log.acknowledged, signal);
+      } catch (error) {
+        logger.warn({ err: error }, 'nothing could be made ready to be sent');
+      }
+      await sleep(readyIntervalMs, undefined, { signal }).catch(() => {});
+    }
   }
 
   async #pause(delayMs: number | null, signal: AbortSignal): Promise<void> {
@@ -131,7 +169,6 @@ export class Push {
 
   #note(error: unknown, failures: number): void {
     const { logger } = this.#options;
-    this.#batchSize.failed();
     this.state.lastError = error instanceof Error ? error.message : String(error);
     const level = failures === 1 || error instanceof RelayRefusal ? 'warn' : 'debug';
     logger[level]({ err: error, failures }, 'push failed, tries again');

@@ -5,7 +5,13 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SignedMigration } from '@skooly-edge/sync-protocol';
-import { type BatchHeader, encodeBatch, encodeLines, protocolVersion } from '@skooly-edge/sync-protocol';
+import {
+  type BatchHeader,
+  encodeBlocks,
+  encodeLines,
+  joinBlocks,
+  protocolVersion,
+} from '@skooly-edge/sync-protocol';
 import { fetch } from 'undici';
 import type { RelayAuthorization } from '../enrol/relay-session.ts';
 import type { RestorePoint } from '../restore/give-back.ts';
@@ -84,12 +90,20 @@ export class RelayClient {
     return this.#ask(`/v1/sync?${query}`, signal);
   }
 
-  encode(header: BatchHeader, lines: readonly string[]): Promise<Buffer> {
-    return encodeBatch(header, lines);
+  pack(lines: readonly string[]): Promise<Buffer[]> {
+    return encodeBlocks(lines);
   }
 
-  /** Comes again for as long as the relay says so. */
-  push(body: Buffer, signal: AbortSignal): Promise<PushAnswer> {
+  async push(
+    header: BatchHeader,
+    packed: readonly (readonly Buffer[])[],
+    signal: AbortSignal,
+  ): Promise<PushAnswer> {
+    return this.pushBody(await joinBlocks(header, packed.flat()), signal);
+  }
+
+  /** A batch as it is sent. Comes again for as long as the relay says so. */
+  pushBody(body: Buffer, signal: AbortSignal): Promise<PushAnswer> {
     const headers = { 'content-type': 'application/zstd' };
     const ask = () =>
       this.#call<PushAnswer>('/v1/push', signal, pushTimeoutMs, { method: 'POST', headers, body });

@@ -7,7 +7,7 @@
  * Nothing is remembered of how far it came: the relay tells it, so that a cut or a crash goes on where it stopped. It does not
  * promise that the sites are equal afterwards: what no campus had received is lost, and a resync looks at every row.
  */
-import type { BatchHeader } from '@skooly-edge/sync-protocol';
+import { type BatchHeader, bootsNamed } from '@skooly-edge/sync-protocol';
 import type { ReceivedEntry } from '../sync-log/received.ts';
 
 export interface FollowedFeed {
@@ -38,8 +38,12 @@ export interface RestorePoint {
 /** What giving back needs of the relay. */
 export interface GivingRelay {
   sync(epoch: string, signal: AbortSignal): Promise<{ epoch: string; cursor: { seq: number } }>;
-  encode(header: BatchHeader, lines: readonly string[]): Promise<Buffer>;
-  push(body: Buffer, signal: AbortSignal): Promise<{ cursor: { seq: number } }>;
+  pack(lines: readonly string[]): Promise<Buffer[]>;
+  push(
+    header: BatchHeader,
+    packed: readonly Buffer[][],
+    signal: AbortSignal,
+  ): Promise<{ cursor: { seq: number } }>;
   restorePoint(epochs: readonly string[], signal: AbortSignal): Promise<RestorePoint>;
   giveBack(epoch: string, entries: readonly ReceivedEntry[], signal: AbortSignal): Promise<RestorePoint>;
 }
@@ -50,7 +54,8 @@ export interface GiveBackOptions {
   cursor(): Promise<FollowedFeed>;
   /** @returns whether the cursor still stood at `from`; if not, nothing has happened. */
   switchEpoch(from: FollowedFeed, epoch: string, forkSeq: number, signal: AbortSignal): Promise<boolean>;
-  header(lines: readonly string[]): Promise<BatchHeader>;
+  /** @param boots Those that the transactions name. */
+  header(boots: ReadonlySet<string>): Promise<BatchHeader>;
   onProgress?(progress: GiveBackResult): void;
 }
 
@@ -130,10 +135,8 @@ async function pushUpTo(options: GiveBackOptions, seq: number, signal: AbortSign
   while (log.acknowledged < seq) {
     const slice = log.read(log.acknowledged, maxBytes, Math.min(maxTransactions, seq - log.acknowledged));
     if (!slice) break;
-    const answer = await relay.push(
-      await relay.encode(await options.header(slice.lines), slice.lines),
-      signal,
-    );
+    const header = await options.header(bootsNamed(slice.lines));
+    const answer = await relay.push(header, [await relay.pack(slice.lines)], signal);
     log.acknowledge(answer.cursor.seq);
   }
   return log.acknowledged - before;

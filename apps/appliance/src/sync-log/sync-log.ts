@@ -302,6 +302,7 @@ export class SyncLog implements CaptureSink {
    * @throws LogError LOG_TRIMMED; nothing is changed then.
    */
   rebuildTouches(afterSeq: number): void {
+    this.#touches.remember(afterSeq);
     this.#database.transaction(() => {
       for (const { seq, changes } of this.transactionsAfter(afterSeq)) this.#touches.add(seq, changes);
     })();
@@ -333,10 +334,11 @@ export class SyncLog implements CaptureSink {
 
   /**
    * Removes transactions that were acknowledged, and entries that were received, up to that time: the oldest `maxRows` of
-   * each. Never what is pending. @returns how many were removed.
+   * each. Never what is pending. With them goes what they touched, as far as nobody asks for it. @returns how many were removed.
    */
   trimSlice(notedByMs: number, maxRows: number): number {
-    return this.#trimming.slice(this.#acknowledged, notedByMs, maxRows);
+    const touches = this.#touches.forgetMore(maxRows);
+    return touches + this.#trimming.slice(this.#acknowledged, notedByMs, maxRows);
   }
 
   /** Hands free pages back to the disk. @returns whether there is more to hand back. */

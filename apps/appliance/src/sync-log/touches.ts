@@ -2,10 +2,14 @@
 import { type Change, type OwnChanges, type Row, rowId } from '@skooly-edge/sync-protocol';
 import type Database from 'better-sqlite3';
 
+/** More would keep whoever else needs this thread waiting. */
+const maxForgottenAtOnce = 1_000;
+
 export class Touches {
   readonly #insert: Database.Statement;
   readonly #ofRow: Database.Statement;
   readonly #forget: Database.Statement;
+  #forgettable = 0;
 
   constructor(database: Database.Database) {
     this.#insert = database.prepare(
@@ -14,7 +18,9 @@ export class Touches {
     this.#ofRow = database.prepare(
       'SELECT op, columns FROM touch WHERE row_id = ? AND seq > ? ORDER BY seq, place',
     );
-    this.#forget = database.prepare('DELETE FROM touch WHERE seq <= ?');
+    this.#forget = database.prepare(
+      'DELETE FROM touch WHERE (row_id, seq, place) IN (SELECT row_id, seq, place FROM touch WHERE seq <= ? ORDER BY seq LIMIT ?)',
+    );
   }
 
   /** May be told of a transaction again: it knows it already. */
@@ -40,7 +46,19 @@ export class Touches {
     };
   }
 
+  /** Nobody asks any more for what was touched up to `seq`. After a long cut that is much: the rest is for `forgetMore`. */
   forget(seq: number): void {
-    this.#forget.run(seq);
+    this.#forgettable = Math.max(this.#forgettable, seq);
+    this.forgetMore(maxForgottenAtOnce);
+  }
+
+  /** What was touched behind `seq` will be asked for again. */
+  remember(seq: number): void {
+    this.#forgettable = Math.min(this.#forgettable, seq);
+  }
+
+  /** @returns how many were removed. */
+  forgetMore(maxRows: number): number {
+    return this.#forget.run(this.#forgettable, maxRows).changes;
   }
 }

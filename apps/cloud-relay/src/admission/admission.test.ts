@@ -4,6 +4,7 @@ import type { AdmissionLimits } from './limits.ts';
 
 const limits: AdmissionLimits = {
   working: 1,
+  perCampus: 2,
   guests: 3,
   bodyBytes: 1_000,
   waitMs: 20_000,
@@ -89,17 +90,35 @@ describe('whose turn it is', () => {
     expect(turns).toEqual(['a', 'c']);
   });
 
-  it('takes a campus that sends anew in place of its request that waits', async () => {
-    const { enter, turns, later } = open();
+  it('takes a campus that sends anew in place of its requests that wait, when it has as many as it may', async () => {
+    const { enter, turns, later } = open({ guests: 5 });
     const first = enter('a');
     enter('b');
+    enter('b');
     enter('c');
+    await settled();
+    expect(later).toEqual([]);
     enter('b');
     await settled();
-    expect(later).toEqual(['b']);
+    expect(later).toEqual(['b', 'b']);
     first.leave();
     await settled();
     expect(turns).toEqual(['a', 'b']);
+  });
+
+  it('gives no turn to a batch before the one of the same campus that began to arrive earlier', async () => {
+    const { admission, enter, turns } = open({ working: 2 });
+    const earlier = admission.enter('a', 10);
+    enter('a');
+    enter('b');
+    await settled();
+    expect(turns).toEqual(['b']);
+    earlier.turn().then(() => turns.push('a, earlier'));
+    await settled();
+    expect(turns).toEqual(['b', 'a, earlier']);
+    earlier.leave();
+    await settled();
+    expect(turns).toEqual(['b', 'a, earlier', 'a']);
   });
 });
 

@@ -2,7 +2,7 @@
  * Who may push now. A batch is announced before its body is read, waits for its turn once it is here, is worked on, and leaves.
  * A thousand campuses that come back at the same moment cost the memory of a few.
  *
- * Each campus has one batch in here at a time, and turns go by how long a campus has been asking, so that a campus with much to say
+ * Each campus has two batches in here at most, so that the next one arrives while one is worked on, and turns go by how long a campus has been asking, so that a campus with much to say
  * waits behind all others after each of its batches. Who cannot wait here is told when to come again (RELAY_BUSY) and keeps
  * its place: who has asked for longer takes the room of who came later. Nothing is written down: after a restart everyone
  * asks anew.
@@ -65,8 +65,9 @@ export class Admission {
    * @throws RelayError RELAY_BUSY
    */
   enter(campus: string, bytes: number): Visit {
-    // The box has given up that request, or its connection is dead: it sends one batch after the other.
-    for (const guest of this.#guests) if (guest.campus === campus) guest.refuse();
+    const own = [...this.#guests].filter((guest) => guest.campus === campus);
+    // The box has given up those requests, or their connections are dead.
+    if (own.length >= this.#limits.perCampus) for (const guest of own) guest.refuse();
     const place = this.#placeOf(campus);
     while (!this.#hasRoom(bytes)) {
       const youngest = this.#youngest();
@@ -128,10 +129,18 @@ export class Admission {
 
   #admitNext(): void {
     while (this.#working < this.#limits.working) {
-      const next = oldest([...this.#guests].filter(({ state }) => state === 'waiting'));
+      const next = oldest(this.#firstOfEach().filter(({ state }) => state === 'waiting'));
       if (!next) return;
       next.admit();
     }
+  }
+
+  /** Of each campus the batch that comes next: a later one would stand in its way until it came. */
+  #firstOfEach(): Guest[] {
+    const first = new Map<string, Guest>();
+    for (const guest of this.#guests)
+      if (guest.state !== 'working' && !first.has(guest.campus)) first.set(guest.campus, guest);
+    return [...first.values()];
   }
 
   /** Of those that wait: one that arrives has its sender's upload behind it, and one that is worked on must be let finish. */

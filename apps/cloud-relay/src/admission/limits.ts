@@ -2,6 +2,8 @@
 export interface AdmissionLimits {
   /** Batches that are unpacked and applied at once; further ones wait, compressed. */
   working: number;
+  /** Batches of one campus; with one more, those of it that wait are told to come again: a box sends no more than so many. */
+  perCampus: number;
   /** Batches that arrive, wait and are worked on; one more is told to come again, or the one that came last is. */
   guests: number;
   /** Their compressed bodies together; the same happens. A single larger one is let in when nobody else is there. */
@@ -14,6 +16,7 @@ export interface AdmissionLimits {
 
 export const defaultAdmissionLimits: AdmissionLimits = {
   working: 4,
+  perCampus: 2,
   guests: 512,
   bodyBytes: 64 * 1024 * 1024,
   waitMs: 20_000,

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
-import { type Batch, encodeBatch } from '@skooly-edge/sync-protocol';
+import { type Batch, encodeBatch, transactionsIn } from '@skooly-edge/sync-protocol';
 import { pino } from 'pino';
 import { afterEach, expect, it } from 'vitest';
 import { RelayClient } from '../../../appliance/src/relay-client/relay-client.ts';
@@ -25,7 +25,7 @@ async function openRelay() {
     async push(campus: string, batch: Batch) {
       taken.push(campus);
       await new Promise<void>((resolve) => waiting.push(resolve));
-      return { cursor: { epoch: batch.epoch, seq: batch.transactions.length }, conflicts: 0, parked: 0 };
+      return { cursor: { epoch: batch.epoch, seq: transactionsIn(batch).length }, conflicts: 0, parked: 0 };
     },
   };
   const pool = { query: async () => ({ rows: [{ campus: trusted, state: 'trusted' }] }) };
@@ -40,7 +40,7 @@ async function openRelay() {
   const push = async (campus: string, body: Buffer, signal = never) => {
     const authorization = async () => `Bearer edge.${campus}.${'x'.repeat(43)}`;
     trusted = campus;
-    return new RelayClient(url, { authorization, refused: () => {} }).push(body, signal);
+    return new RelayClient(url, { authorization, refused: () => {} }).pushBody(body, signal);
   };
   const next = async () => {
     await until(() => waiting.length > 0);

@@ -30,7 +30,7 @@ import { addCertificates } from './certificate-routes.ts';
 import { sendCompressed } from './compressed.ts';
 import { addEnrol } from './enrol-routes.ts';
 import { addMigrations } from './migration-routes.ts';
-import { addPush } from './push-route.ts';
+import { addPush, keepOrderOfPushes } from './push-route.ts';
 import { addRestore } from './restore-routes.ts';
 import { addResync } from './resync-routes.ts';
 import { addSequences } from './sequence-routes.ts';
@@ -82,17 +82,14 @@ export function buildServer(options: ServerOptions): FastifyInstance {
     addCertificates(open, { signingKey: config.signingKey, tls, now });
   });
   server.register(async (open) => addEnrol(open, options));
+  server.register(async (pushing) => {
+    const inOrder = keepOrderOfPushes(pushing);
+    guard(pushing, options);
+    addPush(pushing, { ...options, inOrder, maxBytes: maxPushBytes });
+  });
   server.register(async (guarded) => {
-    const authenticated = async (request: FastifyRequest) => {
-      request.campus = await authenticate(options.pool, request.headers.authorization);
-    };
-    guarded.addHook('onRequest', authenticated);
-    // A body may take minutes to arrive; what was revoked meanwhile is not worked on.
-    guarded.addHook('preHandler', async (request) => {
-      if (request.method !== 'GET') await authenticated(request);
-    });
+    guard(guarded, options);
     addSync(guarded, options);
-    addPush(guarded, { ...options, maxBytes: maxPushBytes });
     addShape(guarded, options);
     addSeed(guarded, options);
     addResync(guarded, {
@@ -109,6 +106,17 @@ export function buildServer(options: ServerOptions): FastifyInstance {
     addRestore(guarded, options.salvage);
   });
   return server;
+}
+
+function guard(server: FastifyInstance, { pool }: ServerOptions): void {
+  const authenticated = async (request: FastifyRequest) => {
+    request.campus = await authenticate(pool, request.headers.authorization);
+  };
+  server.addHook('onRequest', authenticated);
+  // A body may take minutes to arrive; what was revoked meanwhile is not worked on.
+  server.addHook('preHandler', async (request) => {
+    if (request.method !== 'GET') await authenticated(request);
+  });
 }
 
 function addHealth(server: FastifyInstance, { config, now }: ServerOptions): void {

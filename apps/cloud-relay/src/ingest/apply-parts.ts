@@ -18,21 +18,26 @@ import type { DatedTransaction } from './dated.ts';
 import { Outcome } from './outcome.ts';
 import { type RefusalKind, RefusedError, refusalOf, touchesAny } from './refusal.ts';
 
+/** Whether the parts of a transaction have come without its last one. Kept up to date while batches are applied. */
+export interface OpenParts {
+  open: boolean;
+}
+
 /** Applies what is whole, and sets aside what is not. @returns the seq of the last transaction applied; null when none was. */
 export async function applyRuns(
   outcome: Outcome,
   transactions: readonly DatedTransaction[],
   waiting: Map<string, RefusalKind>,
+  parts: OpenParts,
 ): Promise<number | null> {
   const { campus, epoch, commit } = outcome.context;
-  let open = await commit.parts.open(campus, epoch);
   let applied: number | null = null;
   for (let next = 0; next < transactions.length; ) {
     const transaction = transactions[next] as DatedTransaction;
-    if (transaction.more || open) {
+    if (transaction.more || parts.open) {
       next++;
-      open = transaction.more === true;
-      if (open) await commit.parts.add(campus, epoch, transaction);
+      parts.open = transaction.more === true;
+      if (parts.open) await commit.parts.add(campus, epoch, transaction);
       else {
         await applyParts(outcome, transaction, waiting);
         applied = transaction.seq;

@@ -10,9 +10,16 @@ export interface DatedTransaction extends Transaction {
 
 /** @param now Of the relay: no transaction is dated later. */
 export function dated(transaction: Transaction, boots: BootTimes, now: Date): DatedTransaction {
+  return { ...transaction, time: timeOf(transaction, boots, now) };
+}
+
+export function timeOf(
+  transaction: Pick<Transaction, 'committedAt' | 'boot' | 'mono'>,
+  boots: BootTimes,
+  now: Date,
+): CommitTime {
   // The end of this millisecond: a commit of the same one has not been rounded down.
-  const receivedAt = now.getTime() * 1_000 + 999;
-  return { ...transaction, time: commitTime(transaction, boots, receivedAt) };
+  return commitTime(transaction, boots, now.getTime() * 1_000 + 999);
 }
 
 /** @param body Of a transaction that was parked; one without a time is of a relay that did not keep it. */

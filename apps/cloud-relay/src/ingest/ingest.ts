@@ -3,9 +3,10 @@
  * already, merge the rest, write rows, conflicts and corrections, move the cursor, commit. That the cursor moves in
  * the same commit is the whole of exactly-once.
  *
- * First the batch is tried as one group. If anything in it cannot be applied, the group is undone and tried in halves,
- * until the transaction that is to blame stands alone and is parked: one poisoned row costs a few repetitions,
- * and delays nothing else. It does not promise that a batch that was not answered was not applied: the sender asks for
+ * First each block of the batch is tried straight: written as if every row stood as the campus saw it, and undone if one does
+ * not. Then its transactions are merged as one group. If anything in it cannot be applied, the group is undone and tried in
+ * halves, until the transaction that is to blame stands alone and is parked: one poisoned row costs a few repetitions, and
+ * delays nothing else. It does not promise that a batch that was not answered was not applied: the sender asks for
  * the cursor.
  */
 import {
@@ -18,9 +19,9 @@ import {
   correctedMessage,
 } from '@skooly-edge/sync-protocol';
 import { RelayError } from '../errors.ts';
-import { applyRuns } from './apply-parts.ts';
+import { applyBlocks } from './apply-blocks.ts';
 import type { CloudCommit, CloudStore } from './cloud-store.ts';
-import { dated } from './dated.ts';
+import { timeOf } from './dated.ts';
 import { Outcome } from './outcome.ts';
 
 export interface Cursor {
@@ -57,9 +58,7 @@ export class Ingest {
     const { epoch } = batch;
     const seq = await commit.lockCursor(campus, epoch);
     const now = this.#options.now();
-    const fresh = batch.transactions
-      .filter((transaction) => transaction.seq > seq)
-      .map((transaction) => dated(transaction, batch.boots ?? {}, now));
+    const fresh = batch.blocks.flatMap(({ heads }) => heads).filter((head) => head.seq > seq);
     const first = fresh[0];
     const last = fresh.at(-1);
     if (!first || !last) {
@@ -70,10 +69,12 @@ export class Ingest {
         cursor: { epoch, seq },
       });
     }
-    await commit.date(last.time.at);
+    const boots = batch.boots ?? {};
+    await commit.date(timeOf(last, boots, now).at);
     const outcome = new Outcome({ campus, epoch, commit, now });
     if (!batch.adopted) await commit.emit(authorMessage, { campus, own: true } satisfies AuthorMessage);
-    const applied = await applyRuns(outcome, fresh, await commit.parked.waitingRows(campus));
+    const waiting = await commit.parked.waitingRows(campus);
+    const applied = await applyBlocks(outcome, { blocks: batch.blocks, after: seq, boots, waiting });
     const corrections = await outcome.write();
     if (batch.adopted) {
       await commit.emit(correctedMessage, { campus, corrections } satisfies CorrectedMessage);

@@ -34,6 +34,12 @@ export interface PostgresCloudOptions {
 /** A commit waits this long for a free session before it is told to come again. */
 const sessionWaitMs = 10_000;
 
+/**
+ * Ingest finds rows by their keys, many at a time, in tables that grow while it does. A planner that counts on last night's
+ * statistics would read them whole.
+ */
+const rowsByKey = { enable_seqscan: 'off', enable_hashjoin: 'off', enable_mergejoin: 'off', jit: 'off' };
+
 /** How long a conflict waits for the feed writer before the row's own timestamp has to do. */
 const feedPatienceMs = 5_000;
 
@@ -50,7 +56,7 @@ export class PostgresCloud implements CloudStore {
     this.#pool = new Pool({
       ...sessionConfig(options.databaseUrl, {
         applicationName: 'skooly-relay ingest',
-        settings: { session_replication_role: 'replica' },
+        settings: { session_replication_role: 'replica', ...rowsByKey },
       }),
       max: options.maxSessions,
       connectionTimeoutMillis: sessionWaitMs,

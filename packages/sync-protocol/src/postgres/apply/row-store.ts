@@ -3,7 +3,9 @@
  * keys asked for, and a part of the work that can be undone. Postgres is one such store; the simulation has another.
  */
 import type { ClientBase } from 'pg';
+import type { Columns } from '../../block/block.ts';
 import type { Row } from '../../transaction/transaction.ts';
+import { deleteAsSeen, insertColumns, updateAsSeen } from './as-seen.ts';
 import type { Catalog, Table } from './catalog.ts';
 import {
   findMissingParents,
@@ -12,6 +14,18 @@ import {
   type RowChange,
 } from './references.ts';
 import { deleteRows, insertRows, lockRows, readRows, updateRows } from './rowset.ts';
+
+/** What is ready to be run, once: the next one can be made ready while this one runs. @returns how many rows it wrote */
+export type Statement = () => Promise<number>;
+
+export interface SeenDeletes {
+  key: Columns;
+  before: Columns;
+}
+
+export interface SeenUpdates extends SeenDeletes {
+  after: Columns;
+}
 
 export interface RowStore {
   /**
@@ -30,6 +44,15 @@ export interface RowStore {
   /** Sets `columns` of the rows with the keys of `rows`. Throws as `insert` does. */
   update(table: Table, columns: readonly string[], rows: readonly Row[]): Promise<number>;
   delete(table: Table, keys: readonly Row[]): Promise<number>;
+  /** Inserts rows that are held column by column. Throws as `insert` does, and for a key that is taken. */
+  insertColumns(table: Table, columns: Columns): Statement;
+  /**
+   * Changes the rows that hold what `before` names and belong to `owner` (null: any), whatever else they hold. Only for columns
+   * that `isComparable`. Throws as `insert` does.
+   */
+  updateAsSeen(table: Table, set: SeenUpdates, owner: string | null): Statement;
+  /** Deletes the rows that hold what `before` names and belong to `owner` (null: any). */
+  deleteAsSeen(table: Table, set: SeenDeletes, owner: string | null): Statement;
   /** Finds a reference of the new rows whose parent does not exist; locks those that do. Call after writing. */
   missingParent(changes: readonly RowChange[]): Promise<ReferenceProblem | null>;
   /** Finds a row that still refers to one that is gone. Call after writing. */
@@ -47,6 +70,9 @@ export function postgresRows(client: ClientBase, catalog: Catalog): RowStore {
     insert: (table, columns, rows) => insertRows(client, table, columns, rows),
     update: (table, columns, rows) => updateRows(client, table, columns, rows),
     delete: (table, keys) => deleteRows(client, table, keys),
+    insertColumns: (table, columns) => insertColumns(client, table, columns),
+    updateAsSeen: (table, set, owner) => updateAsSeen(client, table, set, owner),
+    deleteAsSeen: (table, set, owner) => deleteAsSeen(client, table, set, owner),
     missingParent: (changes) => findMissingParents(client, catalog, changes),
     remainingChild: (changes) => findRemainingChildren(client, catalog, changes),
     async attempt(work) {

@@ -1,0 +1,175 @@
+/**
+ * The straight way through ingest: a block is written set by set, on the condition that every row stands as the campus saw it
+ * when it changed it. No row is looked at before: each statement says what must hold, and its count whether it did. If every
+ * count is right, `merge` would have found no conflict in any change, and each column would have become what the campus wrote;
+ * if one is not, everything is undone, and the block goes the long way, with a look at every row.
+ *
+ * In this order: what this campus may do at all, by set; then layer by layer, so that two changes of a row stay in order, the
+ * sets; at the end foreign keys, and whose the parents are.
+ *
+ * It does not find out why a block cannot be applied: that is for the long way to say.
+ */
+import {
+  type Block,
+  type Catalog,
+  type ChangeSet,
+  type ForeignKey,
+  isComparable,
+  keyOf,
+  type Row,
+  type RowChange,
+  rowAt,
+  type Statement,
+  type Table,
+} from '@skooly-edge/sync-protocol';
+import type { IngestContext } from './ingest-context.ts';
+import { KnownParents } from './known-parents.ts';
+import { layersOf } from './layers.ts';
+import { refusalOf } from './refusal.ts';
+
+/** A row stood otherwise than the campus had seen it. */
+class NotAsSeen extends Error {}
+
+/** A block, and its sets in the order in which they are written. */
+export interface StraightPlan {
+  block: Block;
+  sets: readonly ChangeSet[];
+}
+
+export class StraightWay {
+  readonly #context: IngestContext;
+  readonly #parents: KnownParents;
+
+  constructor(context: IngestContext) {
+    this.#context = context;
+    this.#parents = new KnownParents(context);
+  }
+
+  /** @returns null for a block that cannot go straight. */
+  plan(block: Block): StraightPlan | null {
+    const { commit, campus } = this.#context;
+    if (!block.sets.every((set) => mayGoStraight(commit.catalog, campus, set))) return null;
+    return { block, sets: layersOf(block).flat() };
+  }
+
+  /** Something else has written in this commit. */
+  forget(): void {
+    this.#parents.forget();
+  }
+
+  /**
+   * @param meanwhile Called once, while the database is at work.
+   * @returns whether the whole block is applied; if not, nothing of it is.
+   */
+  async apply(plan: StraightPlan, meanwhile: () => void): Promise<boolean> {
+    try {
+      await this.#context.commit.rows.attempt(() => this.#write(plan, meanwhile));
+      return true;
+    } catch (error) {
+      this.forget();
+      if (error instanceof NotAsSeen || refusalOf(error)) return false;
+      throw error;
+    }
+  }
+
+  async #write({ block, sets }: StraightPlan, meanwhile: () => void): Promise<void> {
+    const { catalog, rows } = this.#context.commit;
+    const tableOf = (set: ChangeSet) => catalog.tables.get(set.table) as Table;
+    let running: Promise<void> | undefined;
+    for (const [index, set] of sets.entries()) {
+      const statement = this.#statement(tableOf(set), set);
+      await running;
+      running = asSeen(statement(), set);
+      // Whatever it comes to is looked at when the next one is ready.
+      running.catch(() => {});
+      if (index === 0) meanwhile();
+    }
+    await running;
+    for (const set of sets) this.#parents.wrote(tableOf(set), set);
+    for (const set of block.sets) {
+      if (!(await this.#parents.stand(tableOf(set), set))) throw new NotAsSeen();
+    }
+    const gone = block.sets.flatMap((set) => deletions(tableOf(set), set));
+    if (await rows.remainingChild(gone)) throw new NotAsSeen();
+  }
+
+  #statement(table: Table, { op, key, before, after }: ChangeSet): Statement {
+    const { campus, commit } = this.#context;
+    if (op === 'insert' && after) return commit.rows.insertColumns(table, after);
+    if (op === 'update' && before && after)
+      return commit.rows.updateAsSeen(table, { key, before, after }, campus);
+    if (before) return commit.rows.deleteAsSeen(table, { key, before }, campus);
+    throw new Error(`a set of ${table.name} has neither what was nor what is`);
+  }
+}
+
+async function asSeen(written: Promise<number>, { size }: ChangeSet): Promise<void> {
+  if ((await written) !== size) throw new NotAsSeen();
+}
+
+/** Whether nothing that the set says of itself stands in the way. What does is judged, and said, on the long way. */
+function mayGoStraight({ tables }: Catalog, campus: string, set: ChangeSet): boolean {
+  const table = tables.get(set.table);
+  if (!table || table.through || table.rule.direction === 'down') return false;
+  const { op, key, before, after } = set;
+  const names = [...(before?.names ?? []), ...(after?.names ?? [])];
+  return (
+    key.names.join('\0') === table.keyColumns.join('\0') &&
+    names.every((name) => table.columns.has(name)) &&
+    holdsKey(set, table) &&
+    staysWith(campus, set, table.rule.scope) &&
+    (op === 'insert' ? before === null : mayChange(table, set))
+  );
+}
+
+/** What the rows hold of their key is the key that the changes name. */
+function holdsKey({ key, before, after, op }: ChangeSet, table: Table): boolean {
+  const agrees = table.keyColumns.every((name, index) =>
+    [before, after].every((columns) => {
+      const values = columns?.values[columns.names.indexOf(name)];
+      const named = key.values[index];
+      return values === undefined || values === named || values.every((value, row) => value === named?.[row]);
+    }),
+  );
+  return agrees && (op !== 'insert' || table.keyColumns.every((name) => after?.names.includes(name)));
+}
+
+function staysWith(campus: string, { op, before, after }: ChangeSet, scope: string | null): boolean {
+  if (scope === null) return true;
+  const owners = [before, after].flatMap((columns) => {
+    const values = columns?.values[columns.names.indexOf(scope)];
+    return values ? [values] : [];
+  });
+  if (op === 'insert' && owners.length === 0) return false;
+  return owners.every((values) => values.every((owner) => owner === campus));
+}
+
+function mayChange(table: Table, { op, before, after }: ChangeSet): boolean {
+  const { rule } = table;
+  if (rule.appendOnly || !before || before.names.length === 0 || !isComparable(table, before.names))
+    return false;
+  if (op === 'delete') return true;
+  const changed = after?.names ?? [];
+  const isSeen = changed.every((name) => before.names.includes(name));
+  const isReadOnly = rule.readOnlyColumns.some((name) => changed.includes(name));
+  const isReferred = table.referencedBy.some(({ parentColumns }) =>
+    parentColumns.some((name) => changed.includes(name) && !table.keyColumns.includes(name)),
+  );
+  return (
+    isSeen && !isReadOnly && !isReferred && table.references.every((key) => saysAllOrNothing(key, changed))
+  );
+}
+
+/** A foreign key of several columns of which a change names some: the others are only in the row. */
+function saysAllOrNothing({ childColumns }: ForeignKey, changed: readonly string[]): boolean {
+  const named = childColumns.filter((name) => changed.includes(name)).length;
+  return named === 0 || named === childColumns.length;
+}
+
+function deletions(table: Table, { op, size, key, before }: ChangeSet): RowChange[] {
+  if (op !== 'delete' || !before || table.referencedBy.length === 0) return [];
+  return Array.from({ length: size }, (_, index) => {
+    const row: Row = { ...rowAt(before, index), ...keyOf(rowAt(key, index), table.keyColumns) };
+    return { table, before: row, after: null };
+  });
+}
