@@ -42,6 +42,7 @@ const epoch = 'fuzz';
 /** What a right request looks like. A route that is not named here is asked with whatever fits no route in particular. */
 const examples: Record<string, { query?: object; json?: object; lines?: object[] }> = {
   '/healthz': { query: { nonce: '00112233445566778899aabbccddeeff' } },
+  '/v1/certificates': { query: { nonce: '00112233445566778899aabbccddeeff' } },
   '/v1/sync': { query: { epoch, feed: '0' } },
   '/v1/shape': { query: { table: 'sync.feed', offset: '-1' } },
   '/v1/seed/rows': { query: { table: 'public.house', after: JSON.stringify(key) } },

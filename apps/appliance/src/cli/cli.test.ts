@@ -114,6 +114,16 @@ describe('status', () => {
     );
   });
 
+  test('it speaks of the relay’s certificate only while it should be renewed', async () => {
+    const shown = (problem: string | null) =>
+      statusScreen(
+        { ...exampleStatus, certificate: { until: '2026-03-09T00:00:00.000Z', problem } },
+        { nowMs: Date.parse('2026-03-02T10:00:00.000Z'), colour: false },
+      );
+    expect(shown(null)).not.toContain('Certificate');
+    expect(shown('It runs out.')).toContain('Certificate It runs out.');
+  });
+
   test('its help documents the exit codes', async () => {
     expect((await run(['status', '--help'])).out).toMatch(/Exit codes:.*0 .*1 .*2 .*3 .*4 /s);
   });

@@ -125,8 +125,10 @@ describe('a certificate that is not valid by the clock of the box', () => {
     ['no longer', past, new Date('2002-06-01')],
   ])('(%s) is believed on the word of the relay, which is asked once', async (_, validity, time) => {
     const relay = await startRelay({ validity, time });
-    const tls = box(relay.url);
+    const heard: number[] = [];
+    const tls = box(relay.url, { exchange: () => (cloudMs) => heard.push(cloudMs) });
     expect(await ask(tls, relay.url)).toEqual({ hello: 'campus' });
+    expect(heard).toEqual([time.getTime()]);
     relay.server.closeAllConnections();
     expect(await ask(tls, relay.url)).toEqual({ hello: 'campus' });
     expect(relay.asked).toEqual(['/v1/certificates', '/v1/sync', '/v1/sync']);

@@ -27,8 +27,11 @@ export interface CloudTlsOptions {
   /** Milliseconds that only ever go forward. */
   monotonicMs(): number;
   randomBytes(size: 16): Buffer;
-  /** The relay was asked for its word, since a certificate is not valid by this machine's clock. */
-  onWord?(): void;
+  /**
+   * Called as the relay is asked for its word, since a certificate is not valid by this machine's clock; what it returns is called
+   * with the cloud's time, before anything goes over a connection that rests on the word.
+   */
+  exchange?(): (cloudTimeMs: number) => void;
 }
 
 type Target = Parameters<buildConnector.connector>[0];
@@ -39,7 +42,7 @@ const wordAgeMs = 3_600_000;
 
 export class CloudTls {
   readonly #options: CloudTlsOptions;
-  readonly #context: SecureContext;
+  #madeContext: SecureContext | null = null;
   readonly #agent: Agent;
   /** By address. */
   readonly #sessions = new Map<string, Buffer>();
@@ -49,7 +52,6 @@ export class CloudTls {
 
   constructor(options: CloudTlsOptions) {
     this.#options = options;
-    this.#context = createSecureContext({ ...(options.ca && { ca: options.ca }), minVersion: 'TLSv1.2' });
     this.#agent = new Agent({ connect: this.connector(), allowH2: false });
   }
 
@@ -143,23 +145,23 @@ export class CloudTls {
   }
 
   async #wordOn({ fingerprint }: Leaf): Promise<Word> {
-    const { publicKey, relayUrl, monotonicMs, randomBytes } = this.#options;
+    const { publicKey, relayUrl, monotonicMs } = this.#options;
     const known = this.#word;
     const ageMs = known ? monotonicMs() - known.atMs : 0;
     if (known && ageMs < wordAgeMs && known.word.certificates.has(fingerprint))
       return { ...known.word, timeMs: known.word.timeMs + ageMs };
     if (!publicKey) throw new Error('the public key of the cloud is not known here');
-    this.#asking ??= askForWord({
-      relayUrl,
-      publicKey,
-      nonce: randomBytes(16).toString('hex'),
-      secureContext: this.#context,
-    }).finally(() => {
+    this.#asking ??= this.#ask({ relayUrl, publicKey }).finally(() => {
       this.#asking = null;
     });
-    const word = await this.#asking;
+    return await this.#asking;
+  }
+
+  async #ask(whom: { relayUrl: URL; publicKey: KeyObject }): Promise<Word> {
+    const { monotonicMs, randomBytes, exchange } = this.#options;
+    const nonce = randomBytes(16).toString('hex');
+    const word = await askForWord({ ...whom, nonce, secureContext: this.#context, exchange });
     this.#word = { word, atMs: monotonicMs() };
-    this.#options.onWord?.();
     return word;
   }
 
@@ -173,6 +175,13 @@ export class CloudTls {
     return new Promise((resolve, reject) => {
       connect(target, (error, socket) => (error ? reject(error) : resolve(socket as TLSSocket)));
     });
+  }
+
+  /** Made when it is needed: a box whose relay is reached in clear has no use for a hundred authorities. */
+  get #context(): SecureContext {
+    const { ca } = this.#options;
+    this.#madeContext ??= createSecureContext({ ...(ca && { ca }), minVersion: 'TLSv1.2' });
+    return this.#madeContext;
   }
 
   #note({ hostname, port }: Target, { notBefore, notAfter }: Leaf): void {

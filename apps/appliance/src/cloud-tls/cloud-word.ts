@@ -4,10 +4,11 @@
  * Nothing but the nonce is sent.
  */
 import { type KeyObject, verify } from 'node:crypto';
+import type { Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import Type from 'typebox';
 import { Value } from 'typebox/value';
-import { Client } from 'undici';
+import { buildConnector, Client } from 'undici';
 import type { Word } from './certificate-dates.ts';
 
 export interface WordQuestion {
@@ -15,6 +16,8 @@ export interface WordQuestion {
   publicKey: KeyObject;
   nonce: string;
   secureContext: SecureContext;
+  /** Called as the question is sent, over a connection that is open, and what it returns with the cloud's time. */
+  exchange?: (() => (cloudTimeMs: number) => void) | undefined;
 }
 
 const Answer = Type.Object({
@@ -29,13 +32,10 @@ const mostBodyBytes = 16_384;
 
 /** @throws Error whose message says in a few words why there is no word. */
 export async function askForWord(question: WordQuestion): Promise<Word> {
-  const { relayUrl, nonce, publicKey, secureContext } = question;
-  const client = new Client(relayUrl.origin, {
-    connect: { secureContext, rejectUnauthorized: false, timeout: askTimeoutMs },
-    allowH2: false,
-    maxResponseSize: mostBodyBytes,
-  });
+  const { nonce, publicKey } = question;
+  const client = await connected(question);
   try {
+    const answered = question.exchange?.();
     const { statusCode, body } = await client.request({
       method: 'GET',
       path: `/v1/certificates?nonce=${nonce}`,
@@ -43,10 +43,34 @@ export async function askForWord(question: WordQuestion): Promise<Word> {
     });
     const text = await body.text();
     if (statusCode !== 200) throw new Error(`it answers ${statusCode}`);
-    return readWord(text, nonce, publicKey);
+    const word = readWord(text, nonce, publicKey);
+    answered?.(word.timeMs);
+    return word;
   } finally {
     await client.destroy();
   }
+}
+
+/** How long a handshake takes says nothing about the time: the connection is there before the question. */
+async function connected({ relayUrl, secureContext }: WordQuestion): Promise<Client> {
+  const connect = buildConnector({
+    secureContext,
+    rejectUnauthorized: false,
+    timeout: askTimeoutMs,
+    allowH2: false,
+  });
+  const { hostname, host, protocol, port } = relayUrl;
+  const { promise, resolve, reject } = Promise.withResolvers<Socket>();
+  connect({ hostname: hostname.replace(/^\[|\]$/g, ''), host, protocol, port }, (error, socket) =>
+    error ? reject(error) : resolve(socket),
+  );
+  const socket = await promise;
+  return new Client(relayUrl.origin, {
+    // A connector that answers before it returns leaves the client waiting.
+    connect: (_target, done) => queueMicrotask(() => done(null, socket)),
+    allowH2: false,
+    maxResponseSize: mostBodyBytes,
+  });
 }
 
 /** @throws Error */

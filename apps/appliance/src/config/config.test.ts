@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { afterAll, expect, test } from 'vitest';
+import { makeAuthority } from '../../../../test/support/certificates.ts';
 import { readConfig } from './config.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'edge-config-'));
@@ -17,6 +18,10 @@ const ed25519 = generateKeyPairSync('ed25519');
 const publicPem = ed25519.publicKey.export({ type: 'spki', format: 'pem' }).toString();
 const privatePem = ed25519.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
 const otherPem = generateKeyPairSync('x25519').publicKey.export({ type: 'spki', format: 'pem' }).toString();
+const authority = makeAuthority('of the group', {
+  notBefore: new Date(0),
+  notAfter: new Date('2060-01-01'),
+}).certificate;
 const syncMap = {
   version: 1,
   database: 'skooly',
@@ -93,6 +98,9 @@ test.each([
   ['EDGE_CLOUD_PUBLIC_KEY_FILE', file('not-a-key.pem', 'hello')],
   ['EDGE_CLOUD_PUBLIC_KEY_FILE', file('private.pem', privatePem)],
   ['EDGE_CLOUD_PUBLIC_KEY_FILE', file('other-kind.pem', otherPem)],
+  ['EDGE_CLOUD_CA_FILE', join(dir, 'nowhere.pem')],
+  ['EDGE_CLOUD_CA_FILE', file('no-certificate.pem', publicPem)],
+  ['EDGE_CLOUD_CA_FILE', file('damaged.pem', authority.replace(/.{40}\n-----END/, '\n-----END'))],
   ['EDGE_GATEWAY_LISTEN', '8000'],
   ['EDGE_GATEWAY_LISTEN', '127.0.0.1:99999'],
   ['EDGE_ADMIN_LISTEN', '0.0.0.0:8000'],
@@ -117,6 +125,13 @@ test.each([
     }),
   );
   expect(refused).not.toThrow(/hunter2/);
+});
+
+test('the authorities of the cloud are the public ones, or those of a file alone', () => {
+  expect(readConfig(good).cloudCa).toBeNull();
+  const several = `${authority}${authority}`;
+  const EDGE_CLOUD_CA_FILE = file('authorities.pem', several);
+  expect(readConfig({ ...good, EDGE_CLOUD_CA_FILE }).cloudCa).toBe(several);
 });
 
 test('the log and the disk have their bounds', () => {

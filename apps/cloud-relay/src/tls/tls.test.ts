@@ -159,6 +159,19 @@ describe('a relay with a certificate', () => {
   });
 });
 
+test('a file of others that cannot be read does not keep a relay from taking in a renewed one', async () => {
+  put(issue());
+  const proxy = join(dir, 'proxy.pem');
+  writeFileSync(proxy, issue().certificate);
+  const tls = openTls({ vouchedFiles: [proxy] });
+  const base = await serve(tls);
+  const after = put(issue());
+  rmSync(proxy);
+  tls.look(httpsServer());
+  expect((await certificatesAt(base)).certificates[0]).toBe(after);
+  expect(said.filter(({ level }) => level === 50)).toHaveLength(1);
+});
+
 describe('a relay in clear', () => {
   test('knows of no certificate that is its own', async () => {
     const base = await serve(openTls({ clear: true }));

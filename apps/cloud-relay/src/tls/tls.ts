@@ -40,7 +40,8 @@ export class RelayTls {
   readonly #options: RelayTlsOptions;
   #served: Served | null;
   #vouched: string[];
-  #lastProblem: string | null = null;
+  /** By what it was that failed. */
+  readonly #lastProblems = new Map<string, string>();
   #remindedAtMs = Number.NEGATIVE_INFINITY;
 
   /** @throws ConfigError */
@@ -80,17 +81,23 @@ export class RelayTls {
 
   /** Takes in what is new in the files. */
   look(server: Pick<Server, 'setSecureContext'>): void {
-    try {
+    this.#attempt('what others show', () => {
       this.#vouched = this.#readVouched();
-      this.#takeIn(server);
-      this.#lastProblem = null;
+    });
+    this.#attempt('its own', () => this.#takeIn(server));
+    this.#remind();
+  }
+
+  #attempt(what: string, work: () => void): void {
+    try {
+      work();
+      this.#lastProblems.delete(what);
     } catch (error) {
       const { message } = error as Error;
-      if (message !== this.#lastProblem)
-        this.#options.logger.error({ err: error }, 'the certificate stays the one before');
-      this.#lastProblem = message;
+      if (message !== this.#lastProblems.get(what))
+        this.#options.logger.error({ err: error, what }, 'a certificate stays the one before');
+      this.#lastProblems.set(what, message);
     }
-    this.#remind();
   }
 
   #takeIn(server: Pick<Server, 'setSecureContext'>): void {
