@@ -28,6 +28,7 @@ import { systemClock } from './link/clock.ts';
 import { createLink, type Link } from './link/link.ts';
 import { openProber } from './link/probe.ts';
 import type { MigrationAccess } from './migrations/migrations.ts';
+import { thisProcess, tidyAtRest } from './process/rest.ts';
 
 /** A way back to the cloud that failed is tried again after this long, as long as the link stands at CATCHING_UP. */
 const failbackRetryDelayMs = 1_000;
@@ -158,6 +159,7 @@ export async function runAppliance(
       disk.run(signal),
       link.run(signal),
       backup?.run(signal),
+      tidyAtRest(thisProcess, signal),
       whenReady(sync, signal).then(() => {
         boxReady = true;
       }),
