@@ -6,7 +6,7 @@ export function welcome({ cloud, campus }: Addresses, seconds: string): readonly
     ['on campus, everybody opens', campus.skooly === null ? null : campus.gateway],
     ['elsewhere, everybody opens', cloud.skooly],
     ['the box itself', `${campus.admin}/status`],
-    ['relay', cloud.relay],
+    ['relay', `${cloud.relay} (its authority: ${cloud.relayCa})`],
     ['database on campus', campus.postgres],
     ['database in the cloud', cloud.postgres],
   ];

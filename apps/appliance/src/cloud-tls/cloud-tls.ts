@@ -125,6 +125,7 @@ export class CloudTls {
       if (stranger) throw explain(stranger, target.hostname);
       const leaf = leafOf(certificate);
       await this.#believe(leaf, target.hostname);
+      if (socket.destroyed) throw new Error(`${target.hostname} closed the connection meanwhile`);
       this.#note(target, leaf);
       return socket;
     } catch (error) {
