@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { type BacklogResult, benchBacklog } from './backlog.ts';
+import { linkNotes, linkRows } from './link-commands.ts';
 import { benchResync, type ResyncResult } from './resync.ts';
 import { benchStormAlone, type StormResult } from './storm.ts';
 
@@ -15,6 +16,7 @@ export async function benchAll(report: (line: string) => void): Promise<void> {
     rows.push(backlogRow(await benchBacklog(bench, changes, report)));
   rows.push(resyncRow(await benchResync(1_000_000, 1_000, report)));
   rows.push(stormRow(await benchStormAlone({ campuses: 1_000, changes: 1_000 }, report)));
+  rows.push(...(await linkRows(report)));
   mkdirSync(join(resultsFile, '..'), { recursive: true });
   writeFileSync(resultsFile, page(rows, new Date()));
   report(`written: ${resultsFile}`);
@@ -69,6 +71,6 @@ ${rows.map((row) => `| ${row.join(' | ')} |`).join('\n')}
 The peer of \`reconcile\` and \`pull\` is Postgres's own logical replication between the same two servers in the same run: binary transfer,
 replica identity by primary key, no initial copy, an apply worker that does not wait for the disk; it detects no conflicts. \`resync\`
 is held to three times the bytes of the differing rows and 1 MB. \`storm\` is a thousand campuses that reconnect to one relay at once;
-the load and the database share its cores.
+the load and the database share its cores. ${linkNotes}
 `;
 }

@@ -2,6 +2,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { benchAll } from './all.ts';
 import { type BacklogBench, type BacklogResult, benchBacklog } from './backlog.ts';
+import { addLinkCommands } from './link-commands.ts';
 import { benchResync, type ResyncResult } from './resync.ts';
 import { benchStormAlone, type StormResult } from './storm.ts';
 
@@ -49,6 +50,7 @@ export function buildCli(): Command {
       );
       process.stdout.write(json ? `${JSON.stringify(result)}\n` : stormTable(result));
     });
+  addLinkCommands(program, wholeNumber);
   return program;
 }
 

@@ -24,7 +24,8 @@ import { Salvage } from './restore/salvage.ts';
 import { keepCloudSequences } from './sequences/sequences.ts';
 import { RelayTls } from './tls/tls.ts';
 
-const liveHoldMs = 20_000;
+/** Electric holds 20 s, and boxes wait for 35: each answer that says nothing is most of what an idle box hears. */
+const liveHoldMs = 30_000;
 /** How often the relay that writes the feed looks whether the cloud's own sequences have room. */
 const sequencesIntervalMs = 10_000;
 
