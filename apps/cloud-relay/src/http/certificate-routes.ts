@@ -7,8 +7,9 @@ import type { RelayTls } from '../tls/tls.ts';
 import { vouchFor } from '../tls/vouch.ts';
 
 export interface CertificateRouteOptions {
-  signingKey: KeyObject;
-  tls: Pick<RelayTls, 'certificates'> | null;
+  config: { signingKey: KeyObject };
+  /** Left out: it knows of no certificate. */
+  tls?: Pick<RelayTls, 'certificates'> | null;
   now(): Date;
 }
 
@@ -16,7 +17,7 @@ const querystring = Type.Object({ nonce: Type.String({ pattern: '^[0-9a-f]{16,64
 
 export function addCertificates(
   server: FastifyInstance,
-  { signingKey, tls, now }: CertificateRouteOptions,
+  { config, tls, now }: CertificateRouteOptions,
 ): void {
   server.get<{ Querystring: Type.Static<typeof querystring> }>(
     '/v1/certificates',
@@ -25,7 +26,9 @@ export function addCertificates(
       const certificates = tls?.certificates(raw.socket) ?? [];
       if (certificates.length === 0)
         throw new RelayError('NOT_FOUND', 'This relay knows of no certificate that is its own.');
-      reply.header('cache-control', 'no-store').send(vouchFor(signingKey, query.nonce, now(), certificates));
+      reply
+        .header('cache-control', 'no-store')
+        .send(vouchFor(config.signingKey, query.nonce, now(), certificates));
     },
   );
 }

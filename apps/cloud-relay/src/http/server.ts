@@ -77,10 +77,7 @@ export function buildServer(options: ServerOptions): FastifyInstance {
     done(null, body),
   );
   server.register(async (open) => addHealth(open, options));
-  server.register(async (open) => {
-    const { config, tls = null, now } = options;
-    addCertificates(open, { signingKey: config.signingKey, tls, now });
-  });
+  server.register(async (open) => addCertificates(open, options));
   server.register(async (open) => addEnrol(open, options));
   server.register(async (pushing) => {
     const inOrder = keepOrderOfPushes(pushing);

@@ -55,7 +55,11 @@ function openTls(options: { vouchedFiles?: string[]; clear?: boolean; now?: () =
 async function serve(tls: RelayTls): Promise<string> {
   const https = tls.serverOptions();
   server = (https ? Fastify({ https }) : Fastify()) as unknown as FastifyInstance;
-  addCertificates(server, { signingKey: signing.privateKey, tls, now: () => new Date() });
+  addCertificates(server, {
+    config: { signingKey: signing.privateKey },
+    tls,
+    now: () => new Date(),
+  });
   await server.listen({ host: '127.0.0.1', port: 0 });
   return `${https ? 'https' : 'http'}://127.0.0.1:${(server.server.address() as AddressInfo).port}`;
 }
