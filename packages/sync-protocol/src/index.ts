@@ -42,7 +42,6 @@ export {
   signMigration,
   verifyMigration,
 } from './migration/signed-migration.ts';
-export { isComparable } from './postgres/apply/as-seen.ts';
 export * from './postgres/apply/catalog.ts';
 export * from './postgres/apply/live-catalog.ts';
 export * from './postgres/apply/origin.ts';
@@ -60,5 +59,6 @@ export { takeInTables } from './postgres/prepare/synced-tables.ts';
 export * from './postgres/sequences/sequences.ts';
 export * from './postgres/server.ts';
 export * from './postgres/session.ts';
+export { type StraightPlan, StraightWay } from './straight/straight-way.ts';
 export * from './sync-map/sync-map.ts';
 export * from './transaction/transaction.ts';

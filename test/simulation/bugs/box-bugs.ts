@@ -71,8 +71,23 @@ function valueAt(
 }
 
 function withAnswer(log: SyncLog, changesSince: OwnLog['changesSince']): OwnLog {
-  return { epoch: log.epoch, changesSince, forgetTouches: (seq) => log.forgetTouches(seq) };
+  return {
+    epoch: log.epoch,
+    get lastSeq() {
+      return log.lastSeq;
+    },
+    changesSince,
+    forgetTouches: (seq) => log.forgetTouches(seq),
+  };
 }
+
+/** Nothing of its own is later than any entry. */
+export const ownWritesOverlooked: BoxWrap['ownLog'] = (log) => ({
+  epoch: log.epoch,
+  lastSeq: 0,
+  changesSince: (table, key, seq) => log.changesSince(table, key, seq),
+  forgetTouches: (seq) => log.forgetTouches(seq),
+});
 
 export const feedCursorOutside: BoxWrap['store'] = (store) => ({
   close: () => store.close(),

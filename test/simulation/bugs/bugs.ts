@@ -11,6 +11,7 @@ import {
   duplicatesNotRecognised,
   entriesForgotten,
   feedCursorOutside,
+  ownWritesOverlooked,
 } from './box-bugs.ts';
 import {
   columnCorrections,
@@ -88,6 +89,12 @@ export const bugs: Record<string, Bug> = {
     'a row is changed straight, without a look whether it stands as the campus saw it',
     {
       store: seenUnchecked,
+    },
+  ),
+  'own-writes-overlooked': atBox(
+    'what the cloud sends is written straight over what this campus wrote since',
+    {
+      ownLog: ownWritesOverlooked,
     },
   ),
   'feed-cursor-outside': atBox("the feed's cursor moves in a commit of its own, after the rows", {

@@ -1,7 +1,8 @@
 /**
  * The follower applies entries of the cloud's feed to the campus's database, in order, cursor and rows in one commit.
  *
- * For each group: lock the rows, wait until capture has passed every local commit (milliseconds), ask the log what this
+ * A group whose rows stand as the cloud saw them, and of which this campus has changed nothing since, is written straight. For any
+ * other: lock the rows, wait until capture has passed every local commit (milliseconds), ask the log what this
  * campus changed after each entry's stamp, decide column by column, write. An entry that cannot be applied because of
  * rows that this campus has pending is parked, later entries for the same rows wait behind it, and all are tried again
  * after every group, and when the cloud has judged more of this campus's transactions.
@@ -20,6 +21,8 @@ import {
   type Row,
   RowImages,
   type Stamp,
+  StraightWay,
+  toBlock,
 } from '@skooly-edge/sync-protocol';
 import type { CampusCommit, CampusStore } from './campus-store.ts';
 import { ParkedEntries, rowsOf } from './parked-entries.ts';
@@ -28,6 +31,8 @@ import { joinParts } from './parts.ts';
 /** What the follower asks of the sync log. */
 export interface OwnLog {
   readonly epoch: string;
+  /** Of this campus's last transaction that is logged. */
+  readonly lastSeq: number;
   /** What this campus did to the row in transactions with seq > stamp; null when nothing. */
   changesSince(table: string, key: Row, stampSeq: number): OwnChanges | null;
   /** No entry with an older stamp will come any more. */
@@ -163,7 +168,8 @@ export class Follower {
     entries: readonly FeedEntry[],
     signal: AbortSignal,
   ): Promise<void> {
-    if (!entries.some((entry) => this.#parked.blocks(rowsOf(entry)))) {
+    const blocked = this.#parked.size > 0 && entries.some((entry) => this.#parked.blocks(rowsOf(entry)));
+    if (!blocked) {
       if (await this.#tryApply(commit, entries, signal)) return;
     }
     for (const entry of entries) {
@@ -220,6 +226,7 @@ export class Follower {
   }
 
   async #write(commit: CampusCommit, entries: readonly FeedEntry[], signal: AbortSignal): Promise<void> {
+    if (await this.#writeStraight(commit, entries, signal)) return;
     const { log, captured } = this.#options;
     const { catalog } = commit;
     const images = new RowImages(commit.rows, catalog);
@@ -243,6 +250,24 @@ export class Follower {
       }
     }
     await images.flush();
+  }
+
+  /** Where this campus has written nothing that the cloud had not judged, and no row has drifted, no row need be looked at. */
+  async #writeStraight(
+    { catalog, rows }: CampusCommit,
+    entries: readonly FeedEntry[],
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const { log, captured } = this.#options;
+    const judged = Math.min(...entries.map((entry) => stampHere(entry.stamp, log)));
+    if (log.lastSeq > judged || entries.some(({ corrections }) => corrections.length > 0)) return false;
+    const straightWay = new StraightWay({ catalog, rows, campus: null });
+    const plan = straightWay.plan(toBlock(entries));
+    const holds = async () => {
+      await captured(signal);
+      return log.lastSeq <= judged;
+    };
+    return plan !== null && straightWay.apply(plan, { holds });
   }
 
   #put(images: RowImages, entry: FeedEntry, item: Change | Correction, result: FollowResult): void {

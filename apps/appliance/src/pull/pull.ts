@@ -135,11 +135,17 @@ export class Pull {
       onError: (error) => failed.reject(error),
     });
     const order = new EntryOrder(cursor.seq);
+    // The next part of the feed is fetched while one is applied.
+    let receiving = Promise.resolve();
     stream.subscribe(
       async (messages) => {
+        const { shapeHandle, lastOffset } = stream;
+        await receiving;
         // An error must not leave this callback: the client would throw it at the process.
-        await this.#receive(messages as Message[], order, signal).then(onProgress, failed.reject);
-        await this.#rememberShape(stream, position).catch(failed.reject);
+        receiving = this.#receive(messages as Message[], order, signal)
+          .then(onProgress)
+          .then(() => this.#rememberShape({ shapeHandle, lastOffset }, position))
+          .catch(failed.reject);
       },
       (error) => failed.reject(error),
     );
@@ -152,6 +158,7 @@ export class Pull {
     } finally {
       stop.abort();
       stream.unsubscribeAll();
+      await receiving;
     }
   }
 
@@ -198,7 +205,10 @@ export class Pull {
   }
 
   /** With a real Electric the place in the shape is Electric's own and has to be kept; ours is the cursor itself. */
-  async #rememberShape(stream: ShapeStream<never>, position: SyncPosition): Promise<void> {
+  async #rememberShape(
+    stream: Pick<ShapeStream<never>, 'shapeHandle' | 'lastOffset'>,
+    position: SyncPosition,
+  ): Promise<void> {
     if (position.feed || !this.state.upToDate || !stream.shapeHandle) return;
     await this.#options.database.query('UPDATE sync.cursor SET shape_handle = $1, shape_offset = $2', [
       stream.shapeHandle,

@@ -2,12 +2,18 @@
  * Applies the blocks of a batch, in order: straight where a block stands whole and nothing speaks against it; otherwise
  * transaction by transaction, with a look at every row before it is merged.
  */
-import { type Block, type BootTimes, type PackedBlock, transactionsOf } from '@skooly-edge/sync-protocol';
+import {
+  type Block,
+  type BootTimes,
+  type PackedBlock,
+  type StraightPlan,
+  StraightWay,
+  transactionsOf,
+} from '@skooly-edge/sync-protocol';
 import { applyRuns, type OpenParts } from './apply-parts.ts';
 import { dated } from './dated.ts';
 import type { Outcome } from './outcome.ts';
 import type { RefusalKind } from './refusal.ts';
-import { type StraightPlan, StraightWay } from './straight-way.ts';
 
 export interface BlocksToApply {
   blocks: readonly PackedBlock[];
@@ -25,7 +31,8 @@ export async function applyBlocks(
 ): Promise<number | null> {
   const { campus, epoch, commit, now } = outcome.context;
   const parts: OpenParts = { open: await commit.parts.open(campus, epoch) };
-  const straightWay = new StraightWay(outcome.context);
+  const { catalog, rows } = commit;
+  const straightWay = new StraightWay({ catalog, rows, campus });
   const fresh = blocks.filter(({ heads }) => (heads.at(-1)?.seq ?? 0) > after);
   const open = (packed: PackedBlock | undefined) => packed && opened(straightWay, packed, after);
   let applied: number | null = null;
@@ -37,7 +44,7 @@ export async function applyBlocks(
       next = open(fresh[index + 1]);
     };
     const mayGoStraight = plan !== null && !parts.open && waiting.size === 0;
-    if (mayGoStraight && (await straightWay.apply(plan, openNext))) {
+    if (mayGoStraight && (await straightWay.apply(plan, { meanwhile: openNext }))) {
       applied = packed.heads.at(-1)?.seq ?? null;
       continue;
     }

@@ -4,8 +4,8 @@
  */
 import type { ClientBase } from 'pg';
 import type { Columns } from '../../block/block.ts';
+import { deleteAsSeen, insertColumns, updateAsSeen } from '../../straight/as-seen.ts';
 import type { Row } from '../../transaction/transaction.ts';
-import { deleteAsSeen, insertColumns, updateAsSeen } from './as-seen.ts';
 import type { Catalog, Table } from './catalog.ts';
 import {
   findMissingParents,

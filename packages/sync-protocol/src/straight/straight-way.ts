@@ -1,34 +1,37 @@
 /**
- * The straight way through ingest: a block is written set by set, on the condition that every row stands as the campus saw it
- * when it changed it. No row is looked at before: each statement says what must hold, and its count whether it did. If every
- * count is right, `merge` would have found no conflict in any change, and each column would have become what the campus wrote;
- * if one is not, everything is undone, and the block goes the long way, with a look at every row.
+ * The straight way to write changes of the other site: a block is written set by set, on the condition that every row stands as
+ * that site saw it when it changed it. No row is looked at before: each statement says what must hold, and its count whether it
+ * did. If every count is right, the merge would have found no conflict in any change, and each column would have become
+ * what the other site wrote; if one is not, everything is undone, and the block goes the long way, with a look at every row.
  *
- * In this order: what this campus may do at all, by set; then layer by layer, so that two changes of a row stay in order, the
- * sets; at the end foreign keys, and whose the parents are.
+ * In this order: what the campus may do at all, by set, where a campus writes; then layer by layer, so that two changes of a row
+ * stay in order, the sets; at the end foreign keys, and whose the parents are.
  *
  * It does not find out why a block cannot be applied: that is for the long way to say.
  */
-import {
-  type Block,
-  type Catalog,
-  type ChangeSet,
-  type ForeignKey,
-  isComparable,
-  keyOf,
-  type Row,
-  type RowChange,
-  rowAt,
-  type Statement,
-  type Table,
-} from '@skooly-edge/sync-protocol';
-import type { IngestContext } from './ingest-context.ts';
+import { type Block, type ChangeSet, rowAt } from '../block/block.ts';
+import type { Catalog, ForeignKey, Table } from '../postgres/apply/catalog.ts';
+import type { RowChange } from '../postgres/apply/references.ts';
+import type { RowStore, Statement } from '../postgres/apply/row-store.ts';
+import { keyOf, type Row } from '../transaction/transaction.ts';
+import { isComparable } from './as-seen.ts';
 import { KnownParents } from './known-parents.ts';
 import { layersOf } from './layers.ts';
-import { refusalOf } from './refusal.ts';
 
-/** A row stood otherwise than the campus had seen it. */
+export interface StraightContext {
+  catalog: Catalog;
+  rows: RowStore;
+  /** Whose changes these are, where that bounds what they may do; null for those of the authority. */
+  campus: string | null;
+}
+
+/** A row stood otherwise than it was seen. */
 class NotAsSeen extends Error {}
+
+export interface StraightOptions {
+  meanwhile?(): void;
+  holds?(): Promise<boolean>;
+}
 
 /** A block, and its sets in the order in which they are written. */
 export interface StraightPlan {
@@ -37,18 +40,18 @@ export interface StraightPlan {
 }
 
 export class StraightWay {
-  readonly #context: IngestContext;
+  readonly #context: StraightContext;
   readonly #parents: KnownParents;
 
-  constructor(context: IngestContext) {
+  constructor(context: StraightContext) {
     this.#context = context;
     this.#parents = new KnownParents(context);
   }
 
   /** @returns null for a block that cannot go straight. */
   plan(block: Block): StraightPlan | null {
-    const { commit, campus } = this.#context;
-    if (!block.sets.every((set) => mayGoStraight(commit.catalog, campus, set))) return null;
+    const { catalog, campus } = this.#context;
+    if (!block.sets.every((set) => mayGoStraight(catalog, campus, set))) return null;
     return { block, sets: layersOf(block).flat() };
   }
 
@@ -59,21 +62,28 @@ export class StraightWay {
 
   /**
    * @param meanwhile Called once, while the database is at work.
+   * @param holds Asked when everything is written: whether it may stay.
    * @returns whether the whole block is applied; if not, nothing of it is.
    */
-  async apply(plan: StraightPlan, meanwhile: () => void): Promise<boolean> {
+  async apply(
+    plan: StraightPlan,
+    { meanwhile = () => {}, holds = async () => true }: StraightOptions = {},
+  ): Promise<boolean> {
     try {
-      await this.#context.commit.rows.attempt(() => this.#write(plan, meanwhile));
+      await this.#context.rows.attempt(async () => {
+        await this.#write(plan, meanwhile);
+        if (!(await holds())) throw new NotAsSeen();
+      });
       return true;
     } catch (error) {
       this.forget();
-      if (error instanceof NotAsSeen || refusalOf(error)) return false;
+      if (error instanceof NotAsSeen || isRefusal(error)) return false;
       throw error;
     }
   }
 
   async #write({ block, sets }: StraightPlan, meanwhile: () => void): Promise<void> {
-    const { catalog, rows } = this.#context.commit;
+    const { catalog, rows } = this.#context;
     const tableOf = (set: ChangeSet) => catalog.tables.get(set.table) as Table;
     let running: Promise<void> | undefined;
     for (const [index, set] of sets.entries()) {
@@ -94,11 +104,10 @@ export class StraightWay {
   }
 
   #statement(table: Table, { op, key, before, after }: ChangeSet): Statement {
-    const { campus, commit } = this.#context;
-    if (op === 'insert' && after) return commit.rows.insertColumns(table, after);
-    if (op === 'update' && before && after)
-      return commit.rows.updateAsSeen(table, { key, before, after }, campus);
-    if (before) return commit.rows.deleteAsSeen(table, { key, before }, campus);
+    const { campus, rows } = this.#context;
+    if (op === 'insert' && after) return rows.insertColumns(table, after);
+    if (op === 'update' && before && after) return rows.updateAsSeen(table, { key, before, after }, campus);
+    if (before) return rows.deleteAsSeen(table, { key, before }, campus);
     throw new Error(`a set of ${table.name} has neither what was nor what is`);
   }
 }
@@ -108,18 +117,24 @@ async function asSeen(written: Promise<number>, { size }: ChangeSet): Promise<vo
 }
 
 /** Whether nothing that the set says of itself stands in the way. What does is judged, and said, on the long way. */
-function mayGoStraight({ tables }: Catalog, campus: string, set: ChangeSet): boolean {
+function mayGoStraight({ tables }: Catalog, campus: string | null, set: ChangeSet): boolean {
   const table = tables.get(set.table);
-  if (!table || table.through || table.rule.direction === 'down') return false;
+  if (!table || (campus !== null && !mayCampus(campus, table, set))) return false;
   const { op, key, before, after } = set;
   const names = [...(before?.names ?? []), ...(after?.names ?? [])];
   return (
     key.names.join('\0') === table.keyColumns.join('\0') &&
     names.every((name) => table.columns.has(name)) &&
     holdsKey(set, table) &&
-    staysWith(campus, set, table.rule.scope) &&
-    (op === 'insert' ? before === null : mayChange(table, set))
+    (op === 'insert' ? before === null : isChange(table, set))
   );
+}
+
+function mayCampus(campus: string, { through, rule }: Table, { op, before, after }: ChangeSet): boolean {
+  if (through || rule.direction === 'down') return false;
+  if (op !== 'insert' && rule.appendOnly) return false;
+  if (op === 'update' && rule.readOnlyColumns.some((name) => after?.names.includes(name))) return false;
+  return staysWith(campus, { op, before, after }, rule.scope);
 }
 
 /** What the rows hold of their key is the key that the changes name. */
@@ -134,7 +149,11 @@ function holdsKey({ key, before, after, op }: ChangeSet, table: Table): boolean 
   return agrees && (op !== 'insert' || table.keyColumns.every((name) => after?.names.includes(name)));
 }
 
-function staysWith(campus: string, { op, before, after }: ChangeSet, scope: string | null): boolean {
+function staysWith(
+  campus: string,
+  { op, before, after }: Pick<ChangeSet, 'op' | 'before' | 'after'>,
+  scope: string | null,
+): boolean {
   if (scope === null) return true;
   const owners = [before, after].flatMap((columns) => {
     const values = columns?.values[columns.names.indexOf(scope)];
@@ -144,26 +163,27 @@ function staysWith(campus: string, { op, before, after }: ChangeSet, scope: stri
   return owners.every((values) => values.every((owner) => owner === campus));
 }
 
-function mayChange(table: Table, { op, before, after }: ChangeSet): boolean {
-  const { rule } = table;
-  if (rule.appendOnly || !before || before.names.length === 0 || !isComparable(table, before.names))
-    return false;
+function isChange(table: Table, { op, before, after }: ChangeSet): boolean {
+  if (!before || before.names.length === 0 || !isComparable(table, before.names)) return false;
   if (op === 'delete') return true;
   const changed = after?.names ?? [];
   const isSeen = changed.every((name) => before.names.includes(name));
-  const isReadOnly = rule.readOnlyColumns.some((name) => changed.includes(name));
   const isReferred = table.referencedBy.some(({ parentColumns }) =>
     parentColumns.some((name) => changed.includes(name) && !table.keyColumns.includes(name)),
   );
-  return (
-    isSeen && !isReadOnly && !isReferred && table.references.every((key) => saysAllOrNothing(key, changed))
-  );
+  return isSeen && !isReferred && table.references.every((key) => saysAllOrNothing(key, changed));
 }
 
 /** A foreign key of several columns of which a change names some: the others are only in the row. */
 function saysAllOrNothing({ childColumns }: ForeignKey, changed: readonly string[]): boolean {
   const named = childColumns.filter((name) => changed.includes(name)).length;
   return named === 0 || named === childColumns.length;
+}
+
+/** Something in the block, and not the database's own trouble: 23 and 22 are integrity and values, 428xx casts. */
+function isRefusal(error: unknown): boolean {
+  const { code = '' } = error as { code?: string };
+  return code.startsWith('23') || code.startsWith('22') || code === '42804' || code === '42846';
 }
 
 function deletions(table: Table, { op, size, key, before }: ChangeSet): RowChange[] {

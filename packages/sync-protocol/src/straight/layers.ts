@@ -1,5 +1,6 @@
 /** Several changes of one row must be written one after the other; changes of different rows may be written together. */
-import type { Block, ChangeSet, Columns, Value } from '@skooly-edge/sync-protocol';
+import type { Block, ChangeSet, Columns } from '../block/block.ts';
+import type { Value } from '../transaction/transaction.ts';
 
 const order = { delete: 0, update: 1, insert: 2 } as const;
 

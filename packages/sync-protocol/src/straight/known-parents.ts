@@ -1,23 +1,18 @@
 /**
- * The rows that others refer to, as far as this commit has found them: there, this campus's own or everybody's, and locked
- * until the commit, so that each is asked for once however many blocks refer to it.
+ * The rows that others refer to, as far as this commit has found them: there, and visible to the campus if it is one that writes,
+ * and locked until the commit, so that each is asked for once however many blocks refer to it.
  */
-import {
-  type ChangeSet,
-  type ForeignKey,
-  keyOf,
-  type Row,
-  type Table,
-  type Value,
-} from '@skooly-edge/sync-protocol';
-import type { IngestContext } from './ingest-context.ts';
+import type { ChangeSet } from '../block/block.ts';
+import type { ForeignKey, Table } from '../postgres/apply/catalog.ts';
+import { keyOf, type Row, type Value } from '../transaction/transaction.ts';
+import type { StraightContext } from './straight-way.ts';
 
 export class KnownParents {
-  readonly #context: IngestContext;
+  readonly #context: StraightContext;
   /** By the name of the table and the columns that are referred to. */
   readonly #known = new Map<string, Set<string>>();
 
-  constructor(context: IngestContext) {
+  constructor(context: StraightContext) {
     this.#context = context;
   }
 
@@ -35,7 +30,7 @@ export class KnownParents {
     }
   }
 
-  /** Whether every row that the set refers to anew is there, and this campus may see it. */
+  /** Whether every row that the set refers to anew is there, and the campus may see it. */
   async stand(table: Table, { op, after }: ChangeSet): Promise<boolean> {
     if (op === 'delete' || !after) return true;
     for (const foreignKey of table.references) {
@@ -59,10 +54,11 @@ export class KnownParents {
       wanted.set(identity, rowOf(childColumns, columns, index));
     }
     if (wanted.size === 0) return true;
-    const parent = this.#context.commit.catalog.tables.get(parentName);
-    if (parent?.through) return false;
+    const parent = this.#context.catalog.tables.get(parentName);
+    const isGuarded = this.#context.campus !== null;
+    if (isGuarded && parent?.through) return false;
     const there =
-      parent && parent.rule.scope !== null
+      isGuarded && parent && parent.rule.scope !== null
         ? this.#areOwn(parent, foreignKey, wanted)
         : this.#exist(table, wanted);
     if (!(await there)) return false;
@@ -85,14 +81,14 @@ export class KnownParents {
         key[name] = row[childColumns[index] as string] as Value;
       return keyOf(key, parent.keyColumns);
     });
-    const found = await this.#context.commit.rows.lock(parent, keys, 'share');
+    const found = await this.#context.rows.lock(parent, keys, 'share');
     const scope = parent.rule.scope as string;
     return found.length === keys.length && found.every((row) => row[scope] === this.#context.campus);
   }
 
   async #exist(table: Table, wanted: Map<string, Row>): Promise<boolean> {
     const changes = [...wanted.values()].map((after) => ({ table, before: null, after }));
-    return (await this.#context.commit.rows.missingParent(changes)) === null;
+    return (await this.#context.rows.missingParent(changes)) === null;
   }
 
   #of(table: string, columns: readonly string[]): Set<string> {

@@ -1,17 +1,14 @@
-import {
-  type Change,
-  parseSyncMap,
-  postgresRows,
-  prepareSite,
-  readCatalog,
-  sessionConfig,
-  toBlock,
-} from '@skooly-edge/sync-protocol';
 import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createDatabase, type TestDatabase } from '../../../../test/support/postgres.ts';
-import type { CloudCommit } from './cloud-store.ts';
-import { StraightWay } from './straight-way.ts';
+import { toBlock } from '../block/block.ts';
+import { readCatalog } from '../postgres/apply/catalog.ts';
+import { postgresRows } from '../postgres/apply/row-store.ts';
+import { prepareSite } from '../postgres/prepare/prepare.ts';
+import { sessionConfig } from '../postgres/session.ts';
+import { parseSyncMap } from '../sync-map/sync-map.ts';
+import type { Change } from '../transaction/transaction.ts';
+import { type StraightOptions, StraightWay } from './straight-way.ts';
 
 const scoped = { scope: 'campus', policy: 'newest' } as const;
 const syncMap = parseSyncMap({
@@ -61,17 +58,22 @@ beforeEach(() => client.query('BEGIN'));
 afterEach(() => client.query('ROLLBACK'));
 
 /** @returns whether it went straight; null when it was not even tried. */
-async function straight(...changes: Change[]): Promise<boolean | null> {
+async function write(
+  campus: string | null,
+  changes: Change[],
+  options?: StraightOptions,
+): Promise<boolean | null> {
   const catalog = await readCatalog(client, syncMap);
-  const commit = { catalog, rows: postgresRows(client, catalog) } as CloudCommit;
-  const way = new StraightWay({ campus: 'mvan', epoch: 'e', commit, now: new Date() });
+  const way = new StraightWay({ catalog, rows: postgresRows(client, catalog), campus });
   const plan = way.plan(toBlock([{ seq: 1, committedAt: 1, changes }]));
   let asked = 0;
   if (!plan) return null;
-  const applied = await way.apply(plan, () => asked++);
+  const applied = await way.apply(plan, { meanwhile: () => asked++, ...options });
   expect(asked).toBe(1);
   return applied;
 }
+
+const straight = (...changes: Change[]) => write('mvan', changes);
 
 async function pupils(): Promise<string[]> {
   const found = await client.query('SELECT id, name FROM pupil ORDER BY id');
@@ -177,5 +179,31 @@ describe('it is not even tried for a change that', () => {
     ['does not say what it saw', pupil('update', 'p1', {}, { name: 'Eve' })],
   ])('%s', async (_case, change) => {
     expect(await straight(change)).toBeNull();
+  });
+});
+
+describe('what the authority wrote', () => {
+  it('goes straight whatever a campus may', async () => {
+    const moved = pupil(
+      'update',
+      'p2',
+      { campus: 'mvan', matricule: 'M2' },
+      { campus: 'bafia', matricule: 'M8' },
+    );
+    const notice = { id: 'x', body: 'y' };
+    const told: Change = {
+      table: 'public.notice',
+      key: { id: 'x' },
+      op: 'insert',
+      before: null,
+      after: notice,
+    };
+    expect(await write(null, [moved, told, marked('p9', '7')])).toBe(true);
+    expect(await write(null, [pupil('update', 'p1', { klass_id: '6A' }, { klass_id: '9Z' })])).toBe(false);
+  });
+
+  it('is undone when it may not stay, once everything is written', async () => {
+    expect(await write(null, [renamed('p1', 'Ngo', 'Eto')], { holds: async () => false })).toBe(false);
+    expect(await pupils()).toEqual(unchanged);
   });
 });

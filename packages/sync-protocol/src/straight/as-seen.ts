@@ -3,11 +3,11 @@
  * before, and the count says whether the condition held. Values travel as one array parameter per column.
  */
 import type { ClientBase } from 'pg';
-import type { Columns } from '../../block/block.ts';
-import type { Value } from '../../transaction/transaction.ts';
-import { quoteName, quoteTable } from '../session.ts';
-import type { Table } from './catalog.ts';
-import type { SeenDeletes, SeenUpdates, Statement } from './row-store.ts';
+import type { Columns } from '../block/block.ts';
+import type { Table } from '../postgres/apply/catalog.ts';
+import type { SeenDeletes, SeenUpdates, Statement } from '../postgres/apply/row-store.ts';
+import { quoteName, quoteTable } from '../postgres/session.ts';
+import type { Value } from '../transaction/transaction.ts';
 
 /** Equal values of these types have equal texts, and the other way round. */
 const byValue = new Set([
