@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { type BacklogResult, benchBacklog } from './backlog.ts';
+import { benchGateway, gatewayRow, gatewaySize } from './gateway.ts';
 import { linkNotes, linkRows } from './link-commands.ts';
 import { benchResync, type ResyncResult } from './resync.ts';
 import { benchStormAlone, type StormResult } from './storm.ts';
@@ -15,6 +16,7 @@ export async function benchAll(report: (line: string) => void): Promise<void> {
   for (const bench of ['reconcile', 'pull'] as const)
     rows.push(backlogRow(await benchBacklog(bench, changes, report)));
   rows.push(resyncRow(await benchResync(1_000_000, 1_000, report)));
+  rows.push(gatewayRow(await benchGateway(gatewaySize, report)));
   rows.push(stormRow(await benchStormAlone({ campuses: 1_000, changes: 1_000 }, report)));
   rows.push(...(await linkRows(report)));
   mkdirSync(join(resultsFile, '..'), { recursive: true });

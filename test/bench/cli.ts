@@ -2,6 +2,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { benchAll } from './all.ts';
 import { type BacklogBench, type BacklogResult, benchBacklog } from './backlog.ts';
+import { benchGateway, type GatewaySize, gatewaySize, gatewayText } from './gateway.ts';
 import { addLinkCommands } from './link-commands.ts';
 import { benchResync, type ResyncResult } from './resync.ts';
 import { benchStormAlone, type StormResult } from './storm.ts';
@@ -49,6 +50,16 @@ export function buildCli(): Command {
         process.stderr.write(`${line}\n`),
       );
       process.stdout.write(json ? `${JSON.stringify(result)}\n` : stormTable(result));
+    });
+  program
+    .command('gateway')
+    .description("the same requests straight to Skooly and through the box's gateway")
+    .option('--requests <n>', 'requests each way in each round', wholeNumber, gatewaySize.requests)
+    .option('--rounds <n>', 'rounds', wholeNumber, gatewaySize.rounds)
+    .option('--json', 'end with one line of JSON')
+    .action(async ({ json, ...size }: GatewaySize & { json?: boolean }) => {
+      const result = await benchGateway(size, (line) => process.stderr.write(`${line}\n`));
+      process.stdout.write(json ? `${JSON.stringify(result)}\n` : gatewayText(result));
     });
   addLinkCommands(program, wholeNumber);
   return program;

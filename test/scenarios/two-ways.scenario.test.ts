@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { measureGateway } from '../bench/gateway.ts';
 import { startTestLab, type TestLab } from '../support/lab.ts';
 import { expectEqual, query, until, untilState } from './steps.ts';
 
@@ -103,6 +104,13 @@ describe('a campus and its cloud', () => {
       cloud_value: { value: '11.25' },
     });
     expect((await lab().status()).sync?.conflictsOpen).toBe(1);
+  });
+
+  test('the bench gateway asks the same both ways, from the cloud and from the box, and loses no write', async () => {
+    const result = await measureGateway(lab(), { requests: 60, rounds: 1 }, () => {});
+    expect(result).toMatchObject({ bench: 'gateway', requests: 60, rounds: 1 });
+    for (const { direct, through } of [result.online, result.local])
+      for (const way of [direct, through]) expect(way.perSecond).toBeGreaterThan(0);
   });
 
   test('a transaction of 20,000 rows crosses whole, each way', async () => {
