@@ -173,7 +173,7 @@ describe('who is told to come again', () => {
 });
 
 describe('when to come again', () => {
-  it('follows from the pace and from how many come before, and never is more than the limit', async () => {
+  it('is half a wait before its turn by the pace and by how many come before, and never more than the limit', async () => {
     const { enter } = open();
     let working = enter('a0');
     for (let n = 1; n <= 60; n++) {
@@ -184,8 +184,8 @@ describe('when to come again', () => {
     }
     enter('b');
     enter('c');
-    expect(() => enter('d')).toThrow(busy(12));
-    expect(() => enter('e')).toThrow(busy(16));
+    expect(() => enter('d')).toThrow(busy(2));
+    expect(() => enter('e')).toThrow(busy(6));
     for (let n = 0; n < 20; n++) expect(() => enter(`f${n}`)).toThrow(busy());
     expect(() => enter('z')).toThrow(busy(limits.maxRetryAfterSeconds));
   });

@@ -162,10 +162,12 @@ export class Admission {
     for (const [campus, { untilMs }] of this.#places) if (untilMs < nowMs) this.#places.delete(campus);
   }
 
+  /** It is to be back before its turn, or the relay would stand idle; what it is too early, it waits here. */
   #busy(campus: string, place: number): RelayError {
-    const { maxRetryAfterSeconds: most } = this.#limits;
+    const { maxRetryAfterSeconds: most, waitMs } = this.#limits;
     const before = [...this.#guests, ...this.#places.values()].filter((other) => other.place < place).length;
-    const seconds = Math.min(most, Math.max(1, Math.ceil((before * this.#pace.msEach) / 1000)));
+    const awayMs = before * this.#pace.msEach - waitMs / 2;
+    const seconds = Math.min(most, Math.max(1, Math.ceil(awayMs / 1000)));
     this.#places.set(campus, { place, untilMs: this.#monotonicMs() + 2 * most * 1000 });
     return new RelayError('RELAY_BUSY', 'More campuses push than the relay works for at once.', {
       retryAfterSeconds: seconds,

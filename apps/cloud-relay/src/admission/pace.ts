@@ -1,5 +1,5 @@
 /** How fast batches are worked off while there are more of them: what a campus is told of its waiting rests on it. */
-const firstGuessMs = 50;
+const firstGuessMs = 20;
 
 /** How much of the pace the last batch makes. */
 const weight = 0.1;
