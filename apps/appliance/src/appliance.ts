@@ -27,11 +27,15 @@ import { createGateway, type Gateway } from './gateway/gateway.ts';
 import { systemClock } from './link/clock.ts';
 import { createLink, type Link } from './link/link.ts';
 import { openProber } from './link/probe.ts';
+import { wakeOnFailure } from './link/wake-on-failure.ts';
 import type { MigrationAccess } from './migrations/migrations.ts';
 import { thisProcess, tidyAtRest } from './process/rest.ts';
 
 /** A way back to the cloud that failed is tried again after this long, as long as the link stands at CATCHING_UP. */
 const failbackRetryDelayMs = 1_000;
+
+/** The clock is told that the boot lasts this often. */
+const clockSeenMs = 5_000;
 
 /** Whether the box has its copy is asked this often until it has. */
 const readyPollMs = 500;
@@ -99,7 +103,7 @@ export async function runAppliance(
     stateDir: config.stateDir,
     relayUrl: config.relayUrl,
     session,
-    fetch: tls.fetch,
+    fetch: wakeOnFailure(tls.fetch, () => link.used()),
     migrations: migrationAccess(config),
     logger,
     clock,
@@ -120,10 +124,7 @@ export async function runAppliance(
     randomBytes,
     exchange: clock.exchange,
   });
-  const probe = (limit: AbortSignal) => {
-    clock.seen();
-    return prober.round(limit);
-  };
+  const probe = (limit: AbortSignal) => prober.round(limit);
   const link = createLink({ settings: config.link, clock: systemClock, logger, probe });
   let boxReady = false;
   const { fenceMaxMs, patienceMs, answerTimeoutMs } = config;
@@ -160,6 +161,7 @@ export async function runAppliance(
       link.run(signal),
       backup?.run(signal),
       tidyAtRest(thisProcess, signal),
+      keepSeeing(clock, signal),
       whenReady(sync, signal).then(() => {
         boxReady = true;
       }),
@@ -183,6 +185,14 @@ function migrationAccess({ migrations }: ApplianceConfig): MigrationAccess | nul
 async function whenReady(sync: CampusSync, signal: AbortSignal): Promise<void> {
   while (!signal.aborted && !(await sync.status()).ready) {
     await sleep(readyPollMs, undefined, { signal }).catch(() => {});
+  }
+}
+
+/** The boot lasts, whether the cloud answers or not. */
+async function keepSeeing(clock: CampusClock, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    clock.seen();
+    await sleep(clockSeenMs, undefined, { signal }).catch(() => {});
   }
 }
 

@@ -71,7 +71,7 @@ export const Fields = Type.Object({
   EDGE_GATEWAY_ANSWER_TIMEOUT_MS: whole(second, 10 * minute, minute),
   EDGE_LINK_INTERVAL_MS: whole(50, 5 * minute, 5 * second),
   EDGE_LINK_REST_AFTER_MS: whole(0, 24 * 60 * minute, 5 * minute),
-  EDGE_LINK_REST_INTERVAL_MS: whole(50, 10 * minute, 2 * minute),
+  EDGE_LINK_REST_INTERVAL_MS: whole(50, 60 * minute, 10 * minute),
   EDGE_LINK_SUSPECT_INTERVAL_MS: whole(20, minute, second),
   EDGE_LINK_TIMEOUT_MS: whole(50, minute, 4 * second),
   EDGE_LINK_MISSES: whole(1, 100, 3),

@@ -6,8 +6,8 @@
  * CATCHING_UP does the catching up, and reports `caughtUp` or `catchUpFailed`. A round that fails in any way, or never
  * ends, counts as a miss; the loop ends with its signal only.
  *
- * While it is ONLINE and unused it rests: it probes seldom, and the first use brings the next round at once. So a cut is
- * noticed late only where nobody meets it.
+ * While it is ONLINE and unused it rests: it probes seldom, and the first use, or a call to the cloud that fails, brings the next
+ * round at once. So a cut is noticed late only where nobody meets it.
  */
 import type { Logger } from 'pino';
 import { judgeQuality, type Quality, type Sample, withSample } from './brown-out.ts';
@@ -56,7 +56,7 @@ export interface Link {
   onChange(listener: (change: LinkChange) => void): () => void;
   /** Takes effect before it returns. An event that means nothing in the present state is ignored. */
   report(event: LinkEvent): void;
-  /** Somebody is about to reach the cloud over it. Cheap. */
+  /** Somebody is about to reach the cloud over it, or failed to. Cheap. */
   used(): void;
   /** Probes until the signal aborts. May be called once. Never rejects. */
   run(signal: AbortSignal): Promise<void>;

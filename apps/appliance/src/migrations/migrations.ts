@@ -49,7 +49,7 @@ export interface SchemaStatus {
 }
 
 /** The feed wakes this room when it speaks of something unknown, so that asking can be rare. */
-const intervalMs = 5 * 60_000;
+const intervalMs = 15 * 60_000;
 
 const retryDelayMs = 1_000;
 const maxRetryDelayMs = 10 * 60_000;
