@@ -34,12 +34,12 @@ function backlog(changes: number): string {
       SELECT id INTO other FROM pupil ORDER BY id OFFSET floor(random() * 1200) LIMIT 1;
       IF kind < 7 THEN
         INSERT INTO attendance VALUES
-          (gen_random_uuid(), '${campus}', who, clock_timestamp(), ${words(6)}, 'prof' || n % 60),
-          (gen_random_uuid(), '${campus}', other, clock_timestamp(), ${words(6)}, 'prof' || n % 60);
+          (gen_random_uuid(), '${campus}', who, clock_timestamp(), ${words(12)}, 'prof' || n % 60),
+          (gen_random_uuid(), '${campus}', other, clock_timestamp(), ${words(12)}, 'prof' || n % 60);
       ELSIF kind < 13 THEN
         INSERT INTO remark VALUES
-          (gen_random_uuid(), '${campus}', who, ${words(30)}, 'prof' || n % 60),
-          (gen_random_uuid(), '${campus}', other, ${words(30)}, 'prof' || n % 60);
+          (gen_random_uuid(), '${campus}', who, ${words(80)}, 'prof' || n % 60),
+          (gen_random_uuid(), '${campus}', other, ${words(80)}, 'prof' || n % 60);
       ELSIF kind < 16 THEN
         INSERT INTO payment VALUES (md5('narrow ' || n)::uuid, '${campus}', who, 7500, 'cash', clock_timestamp(), '${cashier}');
         INSERT INTO receipt VALUES (gen_random_uuid(), '${campus}', md5('narrow ' || n)::uuid, 'MVAN-N-' || n);

@@ -45,9 +45,6 @@ const goodputTarget = 0.8;
 const paymentsTargetSeconds = 60;
 const pollMs = 50;
 
-/** What a change of this mix weighs on the wire, about: only for where the cuts are to fall. */
-const wireBytesPerChange = 80;
-
 export interface NarrowResult {
   bench: 'narrow';
   changes: number;
@@ -102,7 +99,7 @@ export async function measureNarrow(
     tap.batches.length = 0;
     lab.cable.shape(shape);
     report(`${changes} changes, ${cuts} cuts`);
-    const run = await transfer(lab, site, { changes, cuts, cutMs });
+    const run = await transfer(lab, site, tap, { changes, cuts, cutMs });
     lab.cable.shape({ kbps: null, rttMs: 0, lossPct: 0 });
     await requireEqual(site);
     return summary({ changes, cuts, cutMs, shape }, run, tap.batches);
@@ -119,6 +116,7 @@ interface Run {
 async function transfer(
   lab: Lab,
   { campusSide, cloudSide }: Site,
+  tap: PushTap,
   { changes, cuts, cutMs }: Pick<NarrowSize, 'changes' | 'cuts' | 'cutMs'>,
 ): Promise<Run> {
   const count = async (side: Site['campusSide']) => (await side.query(paymentsQuery)).rows[0].count as number;
@@ -133,7 +131,7 @@ async function transfer(
   const startedAt = performance.now();
   const upSeconds = () => (performance.now() - startedAt - downMs) / 1000;
   while ((await pending()) > 0) {
-    const cutAt = (changes * wireBytesPerChange * (cutsDone + 1)) / (cuts + 1);
+    const cutAt = (tap.bytesPerTransaction * (changes / 2) * (cutsDone + 1)) / (cuts + 1);
     if (cutsDone < cuts && wireBytes() >= cutAt) {
       await lab.cable.cut();
       await sleep(cutMs);

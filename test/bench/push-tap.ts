@@ -1,6 +1,6 @@
 /**
- * Stands between the box and the cable and passes everything on, while it notes what is pushed: which transactions each batch held, what it
- * weighed, and whether it was acknowledged. So a bench knows what was sent twice.
+ * Stands between the box and the cable and passes everything on, while it notes what is pushed: which transactions each batch held and what it
+ * weighed. So a bench knows what was sent twice.
  */
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -14,7 +14,6 @@ export interface SentBatch {
   firstSeq: number;
   lastSeq: number;
   bytes: number;
-  acknowledged: boolean;
 }
 
 export class PushTap {
@@ -36,6 +35,13 @@ export class PushTap {
     this.#agent = new Agent({ keepAlive: true, ca: readFileSync(world.keys.cloudCa) });
   }
 
+  /** So far; infinitely much before the first batch. */
+  get bytesPerTransaction(): number {
+    const bytes = this.batches.reduce((sum, batch) => sum + batch.bytes, 0);
+    const transactions = this.batches.reduce((sum, { firstSeq, lastSeq }) => sum + lastSeq - firstSeq + 1, 0);
+    return transactions === 0 ? Number.POSITIVE_INFINITY : bytes / transactions;
+  }
+
   async close(): Promise<void> {
     this.#agent?.destroy();
     this.#server.closeAllConnections();
@@ -52,8 +58,7 @@ export class PushTap {
     const sent = method === 'POST' && url === '/v1/push' ? this.#note(asked) : null;
     onward.on('response', async (answered) => {
       answer.writeHead(answered.statusCode ?? 502, answered.rawHeaders);
-      const batch = await sent;
-      if (batch && answered.statusCode === 200) batch.acknowledged = true;
+      await sent;
       pipeline(answered, answer, () => undefined);
     });
     onward.on('error', () => asked.destroy());
@@ -64,41 +69,37 @@ export class PushTap {
   }
 
   /** Read whole before it is judged: a batch that was given up on its way from the box was not sent. */
-  async #note(asked: IncomingMessage): Promise<SentBatch | null> {
+  async #note(asked: IncomingMessage): Promise<void> {
     const parts: Buffer[] = [];
     asked.on('data', (part: Buffer) => parts.push(part));
     await new Promise((resolve) => asked.once('close', resolve).once('end', resolve));
-    if (!asked.complete) return null;
+    if (!asked.complete) return;
     const body = Buffer.concat(parts);
     const transactions = transactionsIn(await decodeBatch(body));
     const [first, last] = [transactions[0], transactions.at(-1)];
-    if (!first || !last) return null;
-    const batch = { firstSeq: first.seq, lastSeq: last.seq, bytes: body.length, acknowledged: false };
-    this.batches.push(batch);
-    return batch;
+    if (!first || !last) return;
+    this.batches.push({ firstSeq: first.seq, lastSeq: last.seq, bytes: body.length });
   }
 }
 
 export interface SentSummary {
-  /** Of acknowledged batches, each transaction counted once. */
+  /** What the batches would weigh if each transaction had been sent once. */
   usefulBytes: number;
   /** Of what had been sent before. */
   repeatedBytes: number;
   largestBytes: number;
 }
 
+/** Where everything that was sent ended acknowledged. */
 export function summarise(batches: readonly SentBatch[]): SentSummary {
   const summary = { usefulBytes: 0, repeatedBytes: 0, largestBytes: 0 };
-  let [sentTo, acknowledgedTo] = [0, 0];
-  for (const { firstSeq, lastSeq, bytes, acknowledged } of batches) {
-    const share = (behind: number) =>
-      bytes * (Math.max(0, lastSeq - Math.max(behind, firstSeq - 1)) / (lastSeq - firstSeq + 1));
+  let sentTo = 0;
+  for (const { firstSeq, lastSeq, bytes } of batches) {
+    const fresh = Math.max(0, lastSeq - Math.max(sentTo, firstSeq - 1)) / (lastSeq - firstSeq + 1);
+    summary.usefulBytes += bytes * fresh;
+    summary.repeatedBytes += bytes * (1 - fresh);
     summary.largestBytes = Math.max(summary.largestBytes, bytes);
-    summary.repeatedBytes += bytes - share(sentTo);
     sentTo = Math.max(sentTo, lastSeq);
-    if (!acknowledged) continue;
-    summary.usefulBytes += share(acknowledgedTo);
-    acknowledgedTo = Math.max(acknowledgedTo, lastSeq);
   }
   return summary;
 }
