@@ -76,8 +76,8 @@ const boot = 'one';
 const bootUs = 1_795_400_000_000_000;
 const bootTime = { base: bootUs, earliest: bootUs, latest: bootUs };
 
-/** Small batches, two on their way at once: so there are many, and they come out of order. */
-class SmallBatches extends BatchSize {
+/** Batches large and small, two on their way at once: so there are many, and they come out of order. */
+class UnevenBatches extends BatchSize {
   readonly #chance: Chance;
 
   constructor(chance: Chance) {
@@ -86,7 +86,7 @@ class SmallBatches extends BatchSize {
   }
 
   override get bytes(): number {
-    return this.#chance.between(200, 4_000);
+    return this.#chance.happens(0.5) ? super.bytes : this.#chance.between(200, 4_000);
   }
 
   override get window(): number {
@@ -175,7 +175,7 @@ export class Box {
 
   async #push(process: Process, log: SyncLog, follower: Follower): Promise<void> {
     const { relay, line, campus, scheduler } = this.options;
-    const batchSize = new SmallBatches(this.options.chance);
+    const batchSize = new UnevenBatches(this.options.chance);
     let wake: PromiseWithResolvers<void> = Promise.withResolvers();
     let failures = 0;
     this.#wakePush = () => wake.resolve();
