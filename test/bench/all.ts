@@ -7,14 +7,17 @@ import { benchGateway, gatewayRow, gatewaySize } from './gateway.ts';
 import { linkNotes, linkRows } from './link-commands.ts';
 import { benchResync, type ResyncResult } from './resync.ts';
 import { benchStormAlone, type StormResult } from './storm.ts';
+import { syncNotes, syncRows } from './sync-commands.ts';
 
 const resultsFile = join(import.meta.dirname, '../../bench/RESULTS.md');
 const changes = 100_000;
 
 export async function benchAll(report: (line: string) => void): Promise<void> {
   const rows: string[][] = [];
-  for (const bench of ['reconcile', 'pull'] as const)
-    rows.push(backlogRow(await benchBacklog(bench, changes, report)));
+  const reconcile = await benchBacklog('reconcile', changes, report);
+  const pull = await benchBacklog('pull', changes, report);
+  rows.push(backlogRow(reconcile), backlogRow(pull));
+  rows.push(...(await syncRows([reconcile, pull], report)));
   rows.push(resyncRow(await benchResync(1_000_000, 1_000, report)));
   rows.push(gatewayRow(await benchGateway(gatewaySize, report)));
   rows.push(stormRow(await benchStormAlone({ campuses: 1_000, changes: 1_000 }, report)));
@@ -74,5 +77,6 @@ The peer of \`reconcile\` and \`pull\` is Postgres's own logical replication bet
 replica identity by primary key, no initial copy, an apply worker that does not wait for the disk; it detects no conflicts. \`resync\`
 is held to three times the bytes of the differing rows and 1 MB. \`storm\` is a thousand campuses that reconnect to one relay at once;
 the load and the database share its cores. ${linkNotes}
+${syncNotes}
 `;
 }

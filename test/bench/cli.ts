@@ -6,6 +6,7 @@ import { benchGateway, type GatewaySize, gatewaySize, gatewayText } from './gate
 import { addLinkCommands } from './link-commands.ts';
 import { benchResync, type ResyncResult } from './resync.ts';
 import { benchStormAlone, type StormResult } from './storm.ts';
+import { addSyncCommands } from './sync-commands.ts';
 
 export function buildCli(): Command {
   const program = new Command('bench').description(
@@ -62,6 +63,7 @@ export function buildCli(): Command {
       process.stdout.write(json ? `${JSON.stringify(result)}\n` : gatewayText(result));
     });
   addLinkCommands(program, wholeNumber);
+  addSyncCommands(program, wholeNumber);
   return program;
 }
 
