@@ -43,10 +43,21 @@ interface SentBatch {
 }
 
 export async function drain<Packed>(options: DrainOptions<Packed>, signal: AbortSignal): Promise<void> {
-  const { log, relay, ready, batchSize, onAnswer } = options;
+  const { log, relay, onAnswer } = options;
   const position = await relay.sync(log.epoch, signal);
   log.acknowledge(position.cursor.seq);
   onAnswer(position);
+  const over = new AbortController();
+  try {
+    await sendAll(options, AbortSignal.any([signal, over.signal]));
+  } finally {
+    // Where one batch failed, what was sent behind it is given up with it.
+    over.abort();
+  }
+}
+
+async function sendAll<Packed>(options: DrainOptions<Packed>, signal: AbortSignal): Promise<void> {
+  const { log, ready, batchSize, onAnswer } = options;
   const onTheWay: SentBatch[] = [];
   for (let sent = log.acknowledged; ; ) {
     while (onTheWay.length < batchSize.window) {
@@ -95,7 +106,7 @@ async function send<Packed>(
         return answered;
       },
       (error) => {
-        batchSize.failed();
+        if (!signal.aborted) batchSize.failed();
         throw error;
       },
     );
