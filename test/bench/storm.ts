@@ -1,7 +1,7 @@
 /**
  * A reconnect storm: the cable of a thousand campuses heals at the same moment, and each has a backlog for the one relay. The
- * relay is a process of its own over a Postgres of its own. A campus is the box's real push client with its key, its session and
- * its back-off over a log that is made up as it is read; what a whole box does besides is left out.
+ * relay is a process of its own over a Postgres of its own. A campus is the box's real push client with its key, its session,
+ * its TLS connection and its back-off, over a log that is made up as it is read; what a whole box does besides is left out.
  *
  * All of it shares the cores of this machine: two are meant (`taskset -c 0,1` where there are more).
  */
@@ -19,10 +19,12 @@ import {
 } from '@skooly-edge/sync-protocol';
 import pg from 'pg';
 import { pino } from 'pino';
+import { Agent, fetch } from 'undici';
 import { adoptNextKey, nextBoxKey } from '../../apps/appliance/src/enrol/box-key.ts';
 import { RelaySession } from '../../apps/appliance/src/enrol/relay-session.ts';
 import { Push } from '../../apps/appliance/src/push/push.ts';
 import { RelayClient } from '../../apps/appliance/src/relay-client/relay-client.ts';
+import type { RelayFetch } from '../../apps/appliance/src/relay-client/relay-fetch.ts';
 import type { SyncLog } from '../../apps/appliance/src/sync-log/sync-log.ts';
 import { confirm } from '../../apps/cloud-relay/src/enrol/enrol.ts';
 import { freePort } from '../lab/ports/free-port.ts';
@@ -30,7 +32,8 @@ import { startPostgres } from '../lab/postgres/postgres.ts';
 import type { Launched } from '../lab/processes/kept-process.ts';
 import { launchServer } from '../lab/processes/node-process.ts';
 import { programs } from '../lab/world/layout.ts';
-import { httpUrl, isHealthy } from '../lab/world/world.ts';
+import { httpsUrl } from '../lab/world/world.ts';
+import { makeAuthority } from '../support/certificates.ts';
 import { schema, syncMap, tables } from './school-mix.ts';
 import { campusName, expectedPrint, printOf, StormLog, stormSeed } from './storm-school.ts';
 
@@ -98,12 +101,11 @@ export async function benchStorm(
     await prepare(cloud, options);
     const port = await freePort();
     relay = await startRelay(dir, options.databaseUrl, port);
-    const url = new URL(httpUrl(port));
-    const sessions = await enrolAll(cloud, dir, options.campuses, url);
+    const boxes = await enrolAll(cloud, dir, options.campuses, port);
     await followersOf(cloud, options.campuses);
     const before = memoryOf(relay.pid);
     report(`${options.changes} changes of each, all at once`);
-    const storm = await runStorm(sessions, url, options);
+    const storm = await runStorm(boxes, options);
     const { peakMebibytes } = memoryOf(relay.pid);
     await requireWhole(cloud, options);
     return summary(options, storm, { peakMebibytes, beforeMebibytes: before.mebibytes });
@@ -124,6 +126,12 @@ async function startRelay(dir: string, databaseUrl: string, port: number): Promi
   const database = new URL(databaseUrl);
   [database.username, database.password] = [syncRole, syncPassword];
   const [mapFile, keyFile] = [join(dir, 'sync-map.json'), join(dir, 'signing-key.pem')];
+  const validity = { notBefore: new Date(), notAfter: new Date(Date.now() + 86_400_000) };
+  const authority = makeAuthority('storm', validity);
+  const { certificate, privateKey: tlsKey } = authority.issue(['127.0.0.1'], validity);
+  writeFileSync(join(dir, 'ca.pem'), authority.certificate);
+  writeFileSync(join(dir, 'cert.pem'), certificate);
+  writeFileSync(join(dir, 'tls-key.pem'), tlsKey, { mode: 0o600 });
   const { privateKey } = generateKeyPairSync('ed25519');
   writeFileSync(mapFile, JSON.stringify(syncMap));
   writeFileSync(keyFile, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
@@ -132,6 +140,8 @@ async function startRelay(dir: string, databaseUrl: string, port: number): Promi
     RELAY_LISTEN: `127.0.0.1:${port}`,
     RELAY_SYNC_MAP: mapFile,
     RELAY_SIGNING_KEY_FILE: keyFile,
+    RELAY_TLS_CERT_FILE: join(dir, 'cert.pem'),
+    RELAY_TLS_KEY_FILE: join(dir, 'tls-key.pem'),
   };
   const command = {
     name: 'relay',
@@ -140,18 +150,29 @@ async function startRelay(dir: string, databaseUrl: string, port: number): Promi
     env,
     logFile: join(dir, 'relay.log'),
   };
-  const answers = () => isHealthy(`${httpUrl(port)}/healthz?nonce=${'0'.repeat(16)}`);
-  return launchServer(command, answers, () => {});
+  const { reach, agent } = wayToRelay(dir);
+  const health = `${httpsUrl(port)}/healthz?nonce=${'0'.repeat(16)}`;
+  const answers = () =>
+    reach(health)
+      .then(({ ok }) => ok)
+      .catch(() => false);
+  try {
+    return await launchServer(command, answers, () => {});
+  } finally {
+    await agent.destroy();
+  }
+}
+
+/** Of one box: connections are nobody else's. */
+function wayToRelay(dir: string): { reach: RelayFetch; agent: Agent } {
+  const agent = new Agent({ connect: { ca: readFileSync(join(dir, 'ca.pem')) } });
+  return { agent, reach: (url, init) => fetch(url, { ...init, dispatcher: agent }) };
 }
 
 /** Keys of their own, confirmed as an administrator does; the pairing codes are left out, which cost a while each on purpose. */
-async function enrolAll(
-  cloud: pg.Client,
-  dir: string,
-  campuses: number,
-  relayUrl: URL,
-): Promise<RelaySession[]> {
-  const sessions: RelaySession[] = [];
+async function enrolAll(cloud: pg.Client, dir: string, campuses: number, port: number): Promise<Box[]> {
+  const relayUrl = new URL(httpsUrl(port));
+  const boxes: Box[] = [];
   for (let index = 0; index < campuses; index++) {
     const campus = campusName(index);
     const stateDir = join(dir, campus);
@@ -163,9 +184,19 @@ async function enrolAll(
       [fingerprint, campus, publicKeyText(publicKey)],
     );
     await confirm(cloud, { campus, by: 'the bench', fingerprint });
-    sessions.push(new RelaySession({ relayUrl, campus, stateDir, monotonicMs: () => performance.now() }));
+    const { reach, agent } = wayToRelay(dir);
+    const monotonicMs = () => performance.now();
+    const session = new RelaySession({ relayUrl, campus, stateDir, fetch: reach, monotonicMs });
+    boxes.push({ campus, relayUrl, relay: new RelayClient(relayUrl, session, undefined, reach), agent });
   }
-  return sessions;
+  return boxes;
+}
+
+interface Box {
+  campus: string;
+  relayUrl: URL;
+  relay: RelayClient;
+  agent: Agent;
 }
 
 async function followersOf(cloud: pg.Client, campuses: number): Promise<void> {
@@ -183,25 +214,25 @@ interface Storm {
   errors: string[];
 }
 
-async function runStorm(sessions: RelaySession[], relayUrl: URL, { changes }: StormOptions): Promise<Storm> {
+async function runStorm(boxes: readonly Box[], { changes }: StormOptions): Promise<Storm> {
   const transactions = transactionsOf(changes);
   const storm: Storm = { seconds: [], requests: 0, later: 0, errors: [] };
-  const stopWatching = watchRequests(relayUrl, storm);
+  const stopWatching = watchRequests(boxes[0]?.relayUrl.origin, storm);
   const stop = new AbortController();
   const timeout = AbortSignal.timeout(limitMs);
   const logger = pino({ level: 'debug' }, { write: (line: string) => void storm.errors.push(line.trim()) });
   const begunAt = Date.now() * 1_000 - transactions;
   const startedAt = performance.now();
   const running: Promise<void>[] = [];
-  const drained = sessions.map((session, index) => {
+  const drained = boxes.map(({ campus, relay }, index) => {
     const whole = Promise.withResolvers<void>();
     const log: StormLog = new StormLog(index, transactions, begunAt, () => {
       if (log.acknowledged === log.lastSeq) whole.resolve();
     });
     const push = new Push({
       log: log as unknown as SyncLog,
-      relay: new RelayClient(relayUrl, session),
-      logger: logger.child({ campus: campusName(index) }),
+      relay,
+      logger: logger.child({ campus }),
       random: Math.random,
       onAcknowledged: () => {},
     });
@@ -214,12 +245,13 @@ async function runStorm(sessions: RelaySession[], relayUrl: URL, { changes }: St
     stop.abort(new Error('the storm is over'));
     await Promise.all(running);
     stopWatching();
+    await Promise.all(boxes.map(({ agent }) => agent.destroy()));
   }
   return storm;
 }
 
 /** Every answer of the relay and every request without one, also those that the client mends by itself. */
-function watchRequests({ origin }: URL, storm: Storm): () => void {
+function watchRequests(origin: string | undefined, storm: Storm): () => void {
   const onHeaders = (message: unknown) => {
     const { request, response } = message as Watched;
     if (String(request.origin) !== origin) return;

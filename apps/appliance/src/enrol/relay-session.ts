@@ -43,7 +43,8 @@ interface Token {
 
 /** A token is renewed when this part of its life is over. */
 const renewAfter = 2 / 3;
-const exchangeTimeoutMs = 15_000;
+/** A thousand boxes may ask at the same moment. */
+const exchangeTimeoutMs = 60_000;
 
 const statesByCode: Record<string, TrustState> = {
   BOX_PENDING: 'pending',

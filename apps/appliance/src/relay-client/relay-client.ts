@@ -55,7 +55,8 @@ export interface MigrationsAnswer {
   migrations: SignedMigration[];
 }
 
-const questionTimeoutMs = 15_000;
+/** A thousand boxes may ask at the same moment. */
+const questionTimeoutMs = 60_000;
 /** A push that makes no progress for so long is given up; the cursor tells afterwards what became of it. */
 const pushTimeoutMs = 120_000;
 /** A digest reads a whole table. */
@@ -188,8 +189,9 @@ export class RelayClient {
     init: RelayInit,
     onBytes?: (bytes: number) => void,
   ): Promise<T> {
-    const limited = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+    // What opening a session takes is not the question's.
     const attempt = (authorization: string) => {
+      const limited = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
       const headers = { ...init.headers, authorization, 'accept-encoding': 'zstd, gzip' };
       const request = { ...init, headers, signal: limited };
       return relayFetch<T>(this.#fetch, new URL(path, this.#relayUrl), request, onBytes);
