@@ -3,8 +3,8 @@
  * product's own intervals, has drained a large backlog before, and nobody uses it; from then on only the two sides talk: the feed's
  * long poll, the probes of the link, sessions that are renewed, the question for migrations.
  *
- * Scaled to a day from the minutes that were measured: each of these comes at an interval of ten minutes at the most, so minutes
- * that hold each of them stand for a day. What comes once an hour or once a day (how far the feed is read, the proof of equality) is left
+ * Scaled to a day from the minutes that were measured: each of these comes once in a quarter of an hour at the least, which
+ * therefore stands for a day. What comes once an hour or once a day (how far the feed is read, the proof of equality) is left
  * out of it. The bytes are those inside TCP, with TLS, in both directions.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -37,7 +37,7 @@ export interface IdleSize {
   seconds: number;
 }
 
-export const idleSize: IdleSize = { changes: 100_000, settleSeconds: 120, seconds: 600 };
+export const idleSize: IdleSize = { changes: 100_000, settleSeconds: 120, seconds: 900 };
 
 export interface IdleResult {
   bench: 'idle';
