@@ -18,6 +18,7 @@ import pg from 'pg';
 import type { Lab } from '../lab/lab.ts';
 import { type PostgresInstance, startPostgres } from '../lab/postgres/postgres.ts';
 import { type Committed, tagColumns, Writer } from './capture-load.ts';
+import { treeCpuMs } from './process-cpu.ts';
 import { boxStatus, onBothSides, requireEqual, until, withSchoolLab } from './school-lab.ts';
 import { campus, schema, seed } from './school-mix.ts';
 
@@ -30,7 +31,7 @@ export interface CaptureSize {
   connections: number;
 }
 
-export const captureSize: CaptureSize = { transactions: 10_000, rounds: 7, connections: 4 };
+export const captureSize: CaptureSize = { transactions: 3_000, rounds: 15, connections: 4 };
 
 export interface CaptureResult extends CaptureSize {
   bench: 'capture';
@@ -42,6 +43,11 @@ export interface CaptureResult extends CaptureSize {
   ratioSpread: [number, number];
   target: number;
   met: boolean;
+  /**
+   * Processor time of a transaction, of Postgres with all its backends and of the appliance, until the log held it: less noisy than
+   * time. The backends of the writers count on both sides.
+   */
+  cpuMicroseconds: { with: { postgres: number; appliance: number }; without: { postgres: number } };
   /** How long the log took to hold the last transaction after its commit, in the slowest round. */
   behindSeconds: number;
 }
@@ -98,12 +104,18 @@ async function compare(
   const each = Math.ceil(transactions / connections);
   const perSecond: Record<Side, number[]> = { with: [], without: [] };
   const logBefore = lastSeq(lab);
-  const pid = (await lab.status()).processes.find(({ name }) => name === 'appliance')?.pid;
-  if (pid === undefined || pid === null) throw new Error('the appliance does not run');
+  const pid = await pidOf(lab, 'appliance');
   const writers: Record<Side, Writer[]> = { with: [], without: [] };
   let behindSeconds = 0;
+  const postgresPids = { with: await pidOf(lab, 'campus-postgres'), without: plain.pid };
+  const cpuMs = { with: 0, without: 0, appliance: 0 };
+  const spend = (side: Side, sign: 1 | -1) => {
+    cpuMs[side] += sign * treeCpuMs(postgresPids[side]);
+    if (side === 'with') cpuMs.appliance += sign * treeCpuMs(pid);
+  };
   const run = async (side: Side) => {
     await execute(urls[side], 'CHECKPOINT');
+    spend(side, -1);
     const startedAt = performance.now();
     await Promise.all(writers[side].map((writer) => writer.run(each)));
     const endedAt = performance.now();
@@ -112,6 +124,7 @@ async function compare(
       await until(() => lastSeq(lab) - logBefore >= committed, { pollMs: 5 });
       behindSeconds = Math.max(behindSeconds, (performance.now() - endedAt) / 1000);
     }
+    spend(side, 1);
     return (each * connections * 1000) / (endedAt - startedAt);
   };
   const turn = async (side: Side) => {
@@ -128,6 +141,7 @@ async function compare(
     // Nobody is to pay for what is compiled and cached first.
     for (const side of ['with', 'without'] as const) await turn(side);
     behindSeconds = 0;
+    Object.assign(cpuMs, { with: 0, without: 0, appliance: 0 });
     for (let round = 0; round < rounds; round++) {
       const order: Side[] = round % 2 === 0 ? ['without', 'with'] : ['with', 'without'];
       for (const side of order) perSecond[side].push(await turn(side));
@@ -145,6 +159,7 @@ async function compare(
   }
   const ratios = perSecond.with.map((rate, round) => rate / (perSecond.without[round] ?? 0));
   const ratio = median(ratios);
+  const aTransaction = (ms: number) => (ms * 1000) / (each * connections * rounds);
   return {
     bench: 'capture',
     transactions: each * connections,
@@ -160,6 +175,10 @@ async function compare(
     ratioSpread: spread(ratios),
     target,
     met: ratio >= target,
+    cpuMicroseconds: {
+      with: { postgres: aTransaction(cpuMs.with), appliance: aTransaction(cpuMs.appliance) },
+      without: { postgres: aTransaction(cpuMs.without) },
+    },
     behindSeconds,
   };
 }
@@ -191,6 +210,12 @@ export function requireExactly(
     if (wrong >= 0) throw new Error(`the log holds ${found[wrong]} in place of ${expected[wrong]}`);
     if (found.length > expected.length) throw new Error(`the log holds more of ${name} than it committed`);
   }
+}
+
+async function pidOf(lab: Lab, name: 'appliance' | 'campus-postgres'): Promise<number> {
+  const pid = (await lab.status()).processes.find((process) => process.name === name)?.pid;
+  if (pid === undefined || pid === null) throw new Error(`${name} does not run`);
+  return pid;
 }
 
 function readLog<T>(lab: Lab, read: (log: Database.Database) => T): T {

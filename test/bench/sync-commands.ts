@@ -90,12 +90,14 @@ function wireRow({ up, down, ratio, target, met }: WireResult): string[] {
 function captureText(result: CaptureResult): string {
   const { transactions, rounds, connections, ours, peer, ratio, ratioSpread, target, met, behindSeconds } =
     result;
+  const cpu = result.cpuMicroseconds;
   const row = (name: string, { perSecond, spread }: CaptureResult['ours']) =>
     `${name.padEnd(40)}${perSecond.toFixed(0).padStart(7)}/s (${range(spread, 0)})\n`;
   return [
     `\ncapture, ${rounds} rounds of ${transactions} transactions each way, ${connections} writers\n`,
     row('with capture', ours),
     row(peer.name, peer),
+    `processor a transaction: Postgres ${cpu.with.postgres.toFixed(0)} µs and the appliance ${cpu.with.appliance.toFixed(0)} µs, without ${cpu.without.postgres.toFixed(0)} µs\n`,
     `the log was behind by ${behindSeconds.toFixed(2)} s at most, and held exactly what was committed\n`,
     `ratio ${ratio.toFixed(3)} (rounds ${range(ratioSpread, 3)}; target ${target}, ${met ? 'met' : 'not met'})\n`,
   ].join('');
