@@ -11,11 +11,13 @@
  * "without" is measured, and what it is behind with is waited for outside the measured time, and told. Each round gives a ratio;
  * the median counts.
  */
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Transaction } from '@skooly-edge/sync-protocol';
 import Database from 'better-sqlite3';
 import pg from 'pg';
 import type { Lab } from '../lab/lab.ts';
+import { movedData } from '../lab/postgres/owner.ts';
 import { type PostgresInstance, startPostgres } from '../lab/postgres/postgres.ts';
 import { type Committed, tagColumns, Writer } from './capture-load.ts';
 import { treeCpuMs } from './process-cpu.ts';
@@ -75,13 +77,17 @@ export async function measureCapture(
     return result;
   } finally {
     await plain.stop();
+    rmSync(movedData(plainFolder(lab)), { recursive: true, force: true });
   }
 }
 
+/** Goes with the lab's folder, but for data that had to lie elsewhere. */
+const plainFolder = ({ world }: Lab) => join(world.layout.dir, 'plain-postgres');
+
 /** The server without the product. */
-async function startPlain({ world }: Lab): Promise<PostgresInstance> {
-  const settings = { ...world.postgresSettings, wal_level: 'replica', track_commit_timestamp: false };
-  const plain = await startPostgres({ dir: join(world.layout.dir, 'plain-postgres'), settings });
+async function startPlain(lab: Lab): Promise<PostgresInstance> {
+  const settings = { ...lab.world.postgresSettings, wal_level: 'replica', track_commit_timestamp: false };
+  const plain = await startPostgres({ dir: plainFolder(lab), settings });
   try {
     await execute(plain.url, schema + seed);
     return plain;
