@@ -61,7 +61,7 @@ export class PushTap {
       await sent;
       pipeline(answered, answer, () => undefined);
     });
-    onward.on('error', () => asked.destroy());
+    onward.on('error', () => asked.socket.destroy());
     answer.on('close', () => {
       if (!answer.writableFinished) onward.destroy();
     });
