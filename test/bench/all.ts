@@ -3,6 +3,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { type BacklogResult, benchBacklog } from './backlog.ts';
+import { backupSize, benchBackup } from './backup.ts';
+import { backupRows } from './backup-commands.ts';
 import { benchGateway, gatewayRow, gatewaySize } from './gateway.ts';
 import { linkNotes, linkRows } from './link-commands.ts';
 import { benchResync, type ResyncResult } from './resync.ts';
@@ -14,16 +16,20 @@ const changes = 100_000;
 
 export async function benchAll(report: (line: string) => void): Promise<void> {
   const rows: string[][] = [];
+  const add = (...more: string[][]) => {
+    rows.push(...more);
+    mkdirSync(join(resultsFile, '..'), { recursive: true });
+    writeFileSync(resultsFile, page(rows, new Date()));
+  };
   const reconcile = await benchBacklog('reconcile', changes, report);
   const pull = await benchBacklog('pull', changes, report);
-  rows.push(backlogRow(reconcile), backlogRow(pull));
-  rows.push(...(await syncRows([reconcile, pull], report)));
-  rows.push(resyncRow(await benchResync(1_000_000, 1_000, report)));
-  rows.push(gatewayRow(await benchGateway(gatewaySize, report)));
-  rows.push(stormRow(await benchStormAlone({ campuses: 1_000, changes: 1_000 }, report)));
-  rows.push(...(await linkRows(report)));
-  mkdirSync(join(resultsFile, '..'), { recursive: true });
-  writeFileSync(resultsFile, page(rows, new Date()));
+  add(backlogRow(reconcile), backlogRow(pull));
+  add(...(await syncRows([reconcile, pull], report)));
+  add(resyncRow(await benchResync(1_000_000, 1_000, report)));
+  add(gatewayRow(await benchGateway(gatewaySize, report)));
+  add(stormRow(await benchStormAlone({ campuses: 1_000, changes: 1_000 }, report)));
+  add(...backupRows(await benchBackup(backupSize, report)));
+  for await (const row of linkRows(report)) add(row);
   report(`written: ${resultsFile}`);
 }
 
@@ -76,7 +82,8 @@ ${rows.map((row) => `| ${row.join(' | ')} |`).join('\n')}
 The peer of \`reconcile\` and \`pull\` is Postgres's own logical replication between the same two servers in the same run: binary transfer,
 replica identity by primary key, no initial copy, an apply worker that does not wait for the disk; it detects no conflicts. \`resync\`
 is held to three times the bytes of the differing rows and 1 MB. \`storm\` is a thousand campuses that reconnect to one relay at once;
-the load and the database share its cores. ${linkNotes}
+the load and the database share its cores. \`backup\` and \`restore\` stand beside pgBackRest with two S3 repositories over TLS, encrypted and
+compressed (zst 3), two processes, asynchronous archiving. ${linkNotes}
 ${syncNotes}
 `;
 }

@@ -2,6 +2,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { benchAll } from './all.ts';
 import { type BacklogBench, type BacklogResult, benchBacklog } from './backlog.ts';
+import { addBackupCommands } from './backup-commands.ts';
 import { benchGateway, type GatewaySize, gatewaySize, gatewayText } from './gateway.ts';
 import { addLinkCommands } from './link-commands.ts';
 import { benchResync, type ResyncResult } from './resync.ts';
@@ -63,6 +64,7 @@ export function buildCli(): Command {
       process.stdout.write(json ? `${JSON.stringify(result)}\n` : gatewayText(result));
     });
   addLinkCommands(program, wholeNumber);
+  addBackupCommands(program, wholeNumber);
   addSyncCommands(program, wholeNumber);
   return program;
 }

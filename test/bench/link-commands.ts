@@ -53,11 +53,10 @@ export function addLinkCommands(program: Command, wholeNumber: ReadNumber): void
 }
 
 /** Rows of the table of results: name, what was measured, against the target, met, bytes. */
-export async function linkRows(report: Report): Promise<string[][]> {
-  const narrow = await benchNarrow(narrowSize, report);
-  const growth = await benchGrowth(growthSizes, report);
-  const idle = await benchIdle(idleSize, report);
-  return [narrowRow(narrow), growthRow(growth), idleRow(idle)];
+export async function* linkRows(report: Report): AsyncGenerator<string[], void, void> {
+  yield narrowRow(await benchNarrow(narrowSize, report));
+  yield growthRow(await benchGrowth(growthSizes, report));
+  yield idleRow(await benchIdle(idleSize, report));
 }
 
 export const linkNotes = `\`narrow\` is held to the

@@ -1,0 +1,39 @@
+/**
+ * Starts the program so that it stays small, whatever the size of the database: with settings of V8 and of malloc that a process can
+ * only be given when it begins. For that the process replaces itself in place: same pid, same open files. Where it cannot, or was
+ * given options of Node by whoever started it, it goes on as it is.
+ */
+
+/** Of a stream little is young: room for more of it is only held. */
+const nodeOptions = ['--max-semi-space-size=4'];
+
+/** Parts come and go: few arenas, and what is large goes back to the system when it is freed. */
+const mallocSettings = {
+  MALLOC_ARENA_MAX: '2',
+  MALLOC_MMAP_THRESHOLD_: String(256 * 1024),
+  MALLOC_TRIM_THRESHOLD_: String(256 * 1024),
+};
+
+export interface Start {
+  env: Readonly<Record<string, string | undefined>>;
+  /** Node's own options and the command line, as the process was started. */
+  execArgv: readonly string[];
+  argv: readonly string[];
+}
+
+/** How a process that was just started is to begin anew; null when it stays as it is. */
+export function leanCommand({ env, execArgv, argv }: Start) {
+  const [file, ...rest] = argv;
+  if (file === undefined || execArgv.length > 0) return null;
+  const given = Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined);
+  return {
+    file,
+    args: [file, ...nodeOptions, ...rest],
+    env: { ...mallocSettings, ...Object.fromEntries(given) },
+  };
+}
+
+export function startLean(start: Start): void {
+  const command = leanCommand(start);
+  if (command) process.execve?.(command.file, command.args, command.env);
+}
