@@ -20,6 +20,12 @@ describe('the size of the next batch', () => {
     expect(size.bytes).toBe(4096 * kib);
   });
 
+  it('shrinks by no more than half for one answer, however late it came', () => {
+    const size = new BatchSize();
+    size.sent(size.bytes, 60_000);
+    expect(size.bytes).toBe(256 * kib);
+  });
+
   it('learns nothing from a batch that was far from full', () => {
     const size = new BatchSize();
     size.sent(10, 60_000);

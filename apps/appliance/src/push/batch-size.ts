@@ -10,6 +10,9 @@ const targetMs = 2_000;
 /** A batch may grow by this factor at a time: one lucky answer says little. */
 const maxGrowth = 16;
 
+/** A batch may shrink by this factor at a time: an answer that came late because the line was dead meanwhile says as little. */
+const maxShrink = 2;
+
 /** Batches on their way at once, over a link that carries the largest in good time. On any other a cut would cost two. */
 const maxWindow = 2;
 
@@ -30,11 +33,12 @@ export class BatchSize {
   sent(bytes: number, elapsedMs: number): void {
     if (bytes < this.#bytes / 2) return;
     const ideal = (bytes / Math.max(elapsedMs, 1)) * targetMs;
-    this.#bytes = clamp(Math.min(ideal, this.#bytes * maxGrowth));
+    const [least, most] = [this.#bytes / maxShrink, this.#bytes * maxGrowth];
+    this.#bytes = clamp(Math.min(Math.max(ideal, least), most));
   }
 
   failed(): void {
-    this.#bytes = clamp(this.#bytes / 2);
+    this.#bytes = clamp(this.#bytes / maxShrink);
   }
 }
 
