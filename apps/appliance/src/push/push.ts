@@ -20,6 +20,9 @@ const maxRetryDelayMs = 15_000;
 /** Without an answer for so long, an attempt may hang on a connection that died with the link. */
 const hangsAfterMs = 1_000;
 
+/** Without a new transaction for so long, nobody needs the processor for writing. */
+const quietMs = 1_000;
+
 /** How often it is looked whether enough was written to make some of it ready. */
 const readyIntervalMs = 250;
 
@@ -50,6 +53,7 @@ export class Push {
   #attempt = new AbortController();
   /** When the attempt began or was last answered, by the monotonic clock. */
   #aliveAtMs = 0;
+  #appendedAtMs = 0;
   #acknowledged: PromiseWithResolvers<void> = Promise.withResolvers();
 
   constructor(options: PushOptions) {
@@ -92,6 +96,7 @@ export class Push {
   async run(signal: AbortSignal): Promise<void> {
     let failures = 0;
     const stopListening = this.#options.log.onAppend(() => {
+      this.#appendedAtMs = performance.now();
       if (failures === 0) this.wake();
     });
     while (!signal.aborted) {
@@ -140,12 +145,13 @@ export class Push {
     );
   }
 
-  /** While there is no link: what is written meanwhile is ready when it comes back. */
+  /** While there is no link and nobody writes: what was written meanwhile is ready when it comes back. */
   async #keepReady(signal: AbortSignal): Promise<void> {
     const { log, logger } = this.#options;
     while (!signal.aborted) {
       try {
-        await this.#ready.fill(log.acknowledged, signal);
+        const isQuiet = performance.now() - this.#appendedAtMs > quietMs;
+        if (isQuiet) await this.#ready.fill(log.acknowledged, signal);
       } catch (error) {
         logger.warn({ err: error }, 'nothing could be made ready to be sent');
       }
