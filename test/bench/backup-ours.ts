@@ -60,9 +60,7 @@ export function openOurs(world: BackupWorld): Contender {
     async base() {
       const from = told.length;
       await run('base');
-      await until(
-        () => stored('base', from) && listedSince(told.findLastIndex(({ msg }) => msg === 'stored')),
-      );
+      await until(() => stored('base', from) && listedSince(from));
     },
     async inBothRegions(segment) {
       await until(() => stored(segment));
