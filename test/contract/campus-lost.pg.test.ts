@@ -1,8 +1,10 @@
-import { rmSync } from 'node:fs';
+import { appendFileSync, cpSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { logSource } from '../../apps/appliance/src/backup/log-source.ts';
 import { until } from '../support/chain.ts';
 import { connectedChain } from '../support/connected-chain.ts';
+import { startLogBackups } from '../support/log-backups.ts';
 
 const schema = `CREATE TABLE house (id int PRIMARY KEY, campus text NOT NULL, name text, owner text);`;
 const seed = `INSERT INTO house SELECT n, 'mvan', 'h' || n, 'nobody' FROM generate_series(1, 20) n;`;
@@ -121,5 +123,48 @@ describe('a box that died', () => {
     await expect(its.chain.sync.adopt('/nowhere', signal)).rejects.toMatchObject({ code: 'LOG_NOT_FOUND' });
     await its.chain.campus.query(`UPDATE house SET name = 'and on' WHERE id = 8`);
     await equalWith([{ id: '8', name: 'and on' }]);
+  });
+
+  test('gives what it never sent from nothing but a bucket and a key, once', async () => {
+    await using backups = await startLogBackups('mvan');
+    const { chain } = its;
+    await chain.campus.query(`UPDATE house SET name = 'sent and backed up' WHERE id = 10`);
+    await chain.settled();
+    await backups.take(logSource(chain.sync.log));
+    await chain.disconnect();
+    await chain.campus.query(`UPDATE house SET name = 'only in the bucket' WHERE id = 11`);
+    await chain.campus.query(`INSERT INTO house VALUES (201, 'mvan', 'only in the bucket too', 'x')`);
+    await chain.connectToNobody();
+    await until(async () => (await chain.sync.status()).pendingTransactions === 2);
+    await backups.take(logSource(chain.sync.log));
+    await chain.disconnect();
+    rmSync(await chain.replaceBox(), { recursive: true });
+    await chain.connect();
+    await chain.settled();
+    expect(await rows('cloud', `SELECT FROM house WHERE name LIKE 'only in%'`)).toEqual([]);
+
+    const file = join(backups.dir, 'brought-back.ndjson');
+    const { out, code, errors } = await backups.command('sync-log', '--to', file, '--json');
+    expect([code, errors]).toEqual([0, expect.stringContaining('Sync log ')]);
+    const signal = AbortSignal.timeout(20_000);
+    const { lastSeq } = await chain.sync.adopt(file, signal);
+    expect(JSON.parse(out)).toMatchObject({ file, toSeq: lastSeq, others: [] });
+    await until(
+      async () => (await rows('campus', `SELECT FROM house WHERE name LIKE 'only in%'`)).length === 2,
+    );
+    await equalWith([
+      { id: '10', name: 'sent and backed up' },
+      { id: '11', name: 'only in the bucket' },
+      { id: '201', name: 'only in the bucket too' },
+    ]);
+    await chain.campus.query(`UPDATE house SET name = 'and on' WHERE id = 11`);
+    await chain.settled();
+    expect(await chain.sync.adopt(file, signal)).toMatchObject({ pushed: 0 });
+    await equalWith([{ id: '11', name: 'and on' }]);
+
+    const spoilt = join(backups.dir, 'spoilt.ndjson');
+    cpSync(file, spoilt);
+    appendFileSync(spoilt, '{}\n');
+    await expect(chain.sync.adopt(spoilt, signal)).rejects.toMatchObject({ code: 'LOG_UNREADABLE' });
   });
 });

@@ -162,7 +162,7 @@ export async function startChain(options: ChainOptions): Promise<Chain> {
     async replaceBox() {
       const [oldDatabase, oldStateDir] = [campusDatabase, stateDir];
       deadBoxes.push(() => oldDatabase.drop());
-      deadBoxes.push(async () => rmSync(oldStateDir, { recursive: true }));
+      deadBoxes.push(async () => rmSync(oldStateDir, { recursive: true, force: true }));
       await chain.campus.end();
       campusDatabase = await createDatabase('campus');
       chain.campus = await connectTo(campusDatabase.url);

@@ -16,6 +16,8 @@ export * from './keys/manifest-key.ts';
 export * from './keys/private-key.ts';
 export * from './keys/recipient.ts';
 export { emergencyKit, type KitInput } from './kit/kit.ts';
+export * from './log-back/errors.ts';
+export { bringLogBack, type LogBack, type LogBackOptions } from './log-back/log-back.ts';
 export * from './manifest/adopt.ts';
 export type { Entry, Head, LiveObject, PageReference, Removal } from './manifest/entry.ts';
 export * from './manifest/errors.ts';

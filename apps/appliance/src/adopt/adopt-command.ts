@@ -8,7 +8,7 @@ export function addAdoptCommand(program: Command, adminUrl: string): void {
   program
     .command('adopt-log <path>')
     .description(
-      'Push what the log of a box that died still holds: its sync-log.sqlite, or the folder it lies in.',
+      'Push what the log of a box that died still holds: its sync-log.sqlite, the folder it lies in, or what skooly-backup sync-log wrote.',
     )
     .option('--json', 'as one line of JSON')
     .option('--admin <url>', 'address of the admin API', adminUrl)

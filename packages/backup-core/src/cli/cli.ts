@@ -14,6 +14,7 @@ import { addRetentionCommand } from './retention-command.ts';
 import { addRowsBackCommand } from './rows-back-command.ts';
 import { addRunCommands } from './run-command.ts';
 import { addStatusCommand } from './status-command.ts';
+import { addSyncLogCommand } from './sync-log-command.ts';
 import type { Terminal } from './terminal.ts';
 import { addVerifyCommand } from './verify-command.ts';
 
@@ -41,6 +42,7 @@ export function buildCli(parts: CliParts): Command {
   addListCommand(program, parts);
   addVerifyCommand(program, parts);
   addRestoreCommand(program, parts);
+  addSyncLogCommand(program, parts);
   addDrillCommand(program, parts);
   addRowsBackCommand(program, parts);
   addRetentionCommand(program, parts);

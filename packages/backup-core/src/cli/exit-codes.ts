@@ -1,3 +1,4 @@
+import { syncLogErrors } from '../log-back/errors.ts';
 import { restoreErrors } from '../restore/errors.ts';
 import { rowsBackErrors } from '../rows-back/errors.ts';
 
@@ -50,6 +51,19 @@ export const restoreExitCodes: Record<number, string> = {
   [restoreErrors.RESTORE_TARGET_MISSED.exit]: 'the server is elsewhere than at the moment asked for',
   [restoreErrors.RESTORE_DUMP_FAILED.exit]: 'pg_restore ended with an error',
   [restoreErrors.RESTORE_DATA_DIFFERS.exit]: 'the data differs from what was backed up',
+};
+
+export const syncLogExitCodes: Record<number, string> = {
+  [restoreErrors.RESTORE_OBJECT_DAMAGED.exit]: restoreExitCodes[
+    restoreErrors.RESTORE_OBJECT_DAMAGED.exit
+  ] as string,
+  [restoreErrors.RESTORE_OBJECT_UNREACHABLE.exit]: restoreExitCodes[
+    restoreErrors.RESTORE_OBJECT_UNREACHABLE.exit
+  ] as string,
+  [syncLogErrors.SYNC_LOG_MISSING.exit]: 'there is no sync log, or none of that epoch',
+  [syncLogErrors.SYNC_LOG_GAP.exit]: 'the log has a gap',
+  [syncLogErrors.SYNC_LOG_DIFFERS.exit]: 'two objects have other words for one transaction',
+  [syncLogErrors.SYNC_LOG_FILE.exit]: 'the file is there already, or cannot be written',
 };
 
 export const rowsBackExitCodes: Record<number, string> = {

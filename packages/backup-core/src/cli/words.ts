@@ -25,6 +25,7 @@ export const phases: Record<Language, Record<Phase, string>> = {
     replay: 'replaying WAL',
     dump: 'restoring the dump',
     compare: 'comparing every table',
+    'sync-log': 'fetching the sync log',
     ready: 'ready',
   },
   fr: {
@@ -33,6 +34,7 @@ export const phases: Record<Language, Record<Phase, string>> = {
     replay: 'application des WAL',
     dump: 'restauration du dump',
     compare: 'comparaison de chaque table',
+    'sync-log': 'récupération du journal de synchronisation',
     ready: 'prêt',
   },
 };
@@ -56,6 +58,13 @@ export const words = {
     fault: 'not from',
     dryRun: 'Dry run: nothing was changed. Add --apply to do it.',
     applied: 'Done.',
+    syncLog: 'Sync log',
+    otherSyncLog: 'There is also',
+    gap: 'lacks',
+    overlap: 'held twice:',
+    transactions: 'transactions',
+    adopt: (file: string) =>
+      `On the new box, as the user that it runs as: skooly-edge adopt-log ${file}\nThe file holds what people wrote, in clear: delete it afterwards.`,
   },
   fr: {
     moment: 'Moment',
@@ -75,5 +84,12 @@ export const words = {
     fault: 'pas depuis',
     dryRun: 'Essai : rien n’a été modifié. Ajoutez --apply pour le faire.',
     applied: 'Fait.',
+    syncLog: 'Journal de synchronisation',
+    otherSyncLog: 'Il y a aussi',
+    gap: 'il manque',
+    overlap: 'en double :',
+    transactions: 'transactions',
+    adopt: (file: string) =>
+      `Sur la nouvelle machine, avec l’utilisateur de son service : skooly-edge adopt-log ${file}\nCe fichier contient des données en clair : supprimez-le ensuite.`,
   },
-} as const satisfies Record<Language, Record<string, string>>;
+} as const satisfies Record<Language, Record<string, string | ((text: string) => string)>>;

@@ -70,6 +70,7 @@ export const kitWords: Record<Language, KitWords> = {
     after: [
       'Comparez le nombre de lignes des tables avec « about.tables » de la sauvegarde avant que quelqu’un ne travaille.',
       'Notez l’heure retrouvée : ce qui a été saisi après est perdu, ou se trouve encore sur les autres machines.',
+      'Une machine de campus est morte : ce qu’elle n’avait pas encore envoyé est aussi dans les sauvegardes. Installez d’abord la nouvelle machine, puis lancez-y : skooly-backup sync-log --to vieux-journal.ndjson --key CLÉ, puis : skooly-edge adopt-log vieux-journal.ndjson. On peut recommencer sans risque. Supprimez ensuite le fichier.',
     ],
     qr: 'Adresses, empreintes et clé publique, à lire avec un téléphone.',
     replace:
@@ -115,6 +116,7 @@ export const kitWords: Record<Language, KitWords> = {
     after: [
       'Compare the row counts of the tables with “about.tables” of the backup before anybody works.',
       'Write down the moment you got back: what was entered later is lost, or is still on the other machines.',
+      'The machine of a campus died: what it had not sent yet is in the backups too. Set the new machine up first, then run on it: skooly-backup sync-log --to old-log.ndjson --key KEY, then: skooly-edge adopt-log old-log.ndjson. It is safe to do it again. Delete the file afterwards.',
     ],
     qr: 'Addresses, fingerprints and public key, to be read with a phone.',
     replace: 'A key, an address or a number has changed: print a new kit and destroy this one.',

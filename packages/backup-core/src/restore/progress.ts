@@ -1,4 +1,4 @@
-export type Phase = 'base' | 'verify' | 'replay' | 'dump' | 'compare' | 'ready';
+export type Phase = 'base' | 'verify' | 'replay' | 'dump' | 'compare' | 'sync-log' | 'ready';
 
 export interface Progress {
   readonly phase: Phase;
