@@ -123,4 +123,25 @@ describe('a cloud that was restored to an earlier point', () => {
       { name: 'sixty-one', size: '2' },
     ]);
   });
+
+  test('is given back what came in blocks, as far as its place among the campus’s own writes says', async () => {
+    const before = await epoch();
+    const restore = await its.chain.backUpCloud();
+    await its.chain.settled();
+    await its.chain.disconnect();
+    for (let n = 0; n < 250; n++)
+      await its.chain.cloud.query(`INSERT INTO house VALUES ($1, 'mvan', 'of many', $1, 'x')`, [1000 + n]);
+    await its.chain.campus.query(`INSERT INTO payment VALUES (20, 'mvan', 1, 20)`);
+    await its.chain.connect();
+    await its.chain.settled();
+    await its.chain.cloud.query(`UPDATE house SET name = name || '!' WHERE id >= 1000`);
+    await its.chain.settled();
+    await bothEqual();
+    const had = await everything('campus');
+    await restore();
+    expect(await rows('cloud', 'SELECT id FROM house WHERE id >= 1000')).toEqual([]);
+    await mended(before);
+    await bothEqual();
+    expect((await everything('cloud')).slice(0, 3)).toEqual(had.slice(0, 3));
+  });
 });

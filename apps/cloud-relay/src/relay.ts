@@ -87,7 +87,7 @@ export async function runRelay(config: RelayConfig, logger: Logger, signal: Abor
         keeper.touched([...changes.map(({ table }) => table), ...passedOver]);
     },
   });
-  const shape = { pool, signals, liveHoldMs };
+  const shape = { pool, signals, seal, liveHoldMs };
   const rooms = { ingest, admission, salvage, shape, held, tls };
   const server = buildServer({ config, catalog, pool, ...rooms, logger, now });
   await server.listen({ ...config.listen, backlog: listenBacklog });

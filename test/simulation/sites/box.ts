@@ -2,21 +2,22 @@
  * A box: the engine's own sync log, draining and follower over a campus's model database, joined as `campus-sync.ts` joins them.
  * Its process may be killed at any effect; what the next one finds is the database, the log's file, and the relay's word.
  */
-import type { BatchHeader, Catalog, FeedEntry, Row } from '@skooly-edge/sync-protocol';
+import type { BatchHeader, Catalog, Row } from '@skooly-edge/sync-protocol';
 import type Sqlite from 'better-sqlite3';
 import type { CampusStore } from '../../../apps/appliance/src/pull/campus-store.ts';
 import { EntryOrder } from '../../../apps/appliance/src/pull/entry-order.ts';
 import { Follower, type OwnLog } from '../../../apps/appliance/src/pull/follower.ts';
+import { addPiece, type Piece, readPiece } from '../../../apps/appliance/src/pull/pieces.ts';
 import { BatchSize } from '../../../apps/appliance/src/push/batch-size.ts';
 import { drain } from '../../../apps/appliance/src/push/drain.ts';
 import { ReadyRuns } from '../../../apps/appliance/src/push/ready-runs.ts';
+import { returnedLines } from '../../../apps/appliance/src/relay-client/relay-client.ts';
 import {
   type FollowedFeed,
   type GivingRelay,
   giveBack,
 } from '../../../apps/appliance/src/restore/give-back.ts';
 import { CloudRestoredError } from '../../../apps/appliance/src/restore/restore.ts';
-import type { ReceivedEntry } from '../../../apps/appliance/src/sync-log/received.ts';
 import { SyncLog } from '../../../apps/appliance/src/sync-log/sync-log.ts';
 import { RelayError } from '../../../apps/cloud-relay/src/errors.ts';
 import type { Database } from '../database/database.ts';
@@ -228,13 +229,14 @@ export class Box {
         for (let offset = order.applied; ; ) {
           // Now and then an earlier part of the feed is asked for again, and what comes is not in order.
           const from = chance.happens(0.1) ? Math.max(0, offset - chance.between(1, 4)) : offset;
-          const { rows, epoch } = await line.request(process, () => relay.feed(campus, from));
+          const blocks = chance.happens(0.5);
+          const answer = await line.request(process, () => relay.feed(campus, from, blocks));
           // A shape of another epoch begins anew.
-          if (epoch !== position.epoch) throw new CloudRestoredError('The shape begins anew.');
-          log.keepReceived(rows.map(toReceived));
-          const entries = rows.map(toEntry);
-          offset = Math.max(offset, entries.at(-1)?.seq ?? 0);
-          await this.#receive(process, order, entries, follower);
+          if (answer.epoch !== position.epoch) throw new CloudRestoredError('The shape begins anew.');
+          const pieces = answer.pieces.map(readPiece);
+          log.keepReceived(pieces.map(({ received }) => received));
+          offset = Math.max(offset, pieces.at(-1)?.group.heads.at(-1)?.seq ?? 0);
+          await this.#receive(process, order, pieces, follower);
           failures = 0;
         }
       } catch (error) {
@@ -245,17 +247,12 @@ export class Box {
     }
   }
 
-  async #receive(
-    process: Process,
-    order: EntryOrder,
-    entries: FeedEntry[],
-    follower: Follower,
-  ): Promise<void> {
+  async #receive(process: Process, order: EntryOrder, pieces: Piece[], follower: Follower): Promise<void> {
     const { chance } = this.options;
-    const chunks = chance.happens(0.2) ? chance.shuffled(entries).map((entry) => [entry]) : [entries];
+    const chunks = chance.happens(0.2) ? chance.shuffled(pieces).map((piece) => [piece]) : [pieces];
     for (const chunk of chunks) {
-      for (const entry of chunk) order.add(entry);
-      for (let group = order.nextGroup(); group.length > 0; group = order.nextGroup()) {
+      for (const piece of chunk) addPiece(order, piece);
+      for (let group = order.nextGroup(); group; group = order.nextGroup()) {
         await process.step();
         await follower.apply(group, never);
         order.done(group);
@@ -286,7 +283,8 @@ export class Box {
       push: (header, packed) =>
         line.request(process, () => relay.push(campus, header, packed.flat().map(String))),
       restorePoint: (epochs) => line.request(process, () => relay.restorePoint(campus, epochs)),
-      giveBack: (epoch, entries) => line.request(process, () => relay.giveBack(campus, epoch, entries)),
+      giveBack: (epoch, entries) =>
+        line.request(process, () => relay.giveBack(campus, epoch, returnedLines(entries))),
     };
     for (;;) {
       await process.see(this.#restored.promise);
@@ -349,31 +347,4 @@ export class Box {
 /** What the box's clock learns from its exchanges with the cloud, taken as learnt exactly. */
 function stampOf({ trueTimes }: Database, committedAt: number): { boot: string; mono: number } {
   return { boot, mono: (trueTimes.get(committedAt) ?? committedAt) - bootUs };
-}
-
-function toReceived(row: Row): ReceivedEntry {
-  return {
-    epoch: row.epoch ?? '',
-    seq: Number(row.seq),
-    stampEpoch: row.stamp_epoch ?? '',
-    stampSeq: Number(row.stamp_seq),
-    committedAt: Number(row.committed_at),
-    lsn: Number(row.lsn),
-    body: row.body ?? '',
-    seal: '',
-  };
-}
-
-function toEntry(row: Row): FeedEntry {
-  const { changes, corrections, more } = JSON.parse(row.body ?? '') as FeedEntry;
-  return {
-    epoch: row.epoch ?? '',
-    seq: Number(row.seq),
-    stamp: { epoch: row.stamp_epoch ?? '', seq: Number(row.stamp_seq) },
-    committedAt: Number(row.committed_at),
-    lsn: Number(row.lsn),
-    ...(more && { more }),
-    changes,
-    corrections,
-  };
 }

@@ -72,6 +72,7 @@ function commitOver(session: Session, catalog: Catalog): CampusCommit {
     },
     moveCursor: ({ seq, stamp }) =>
       setCursor({ seq: String(seq), stamp_epoch: stamp.epoch, stamp_seq: String(stamp.seq) }),
+    keepsUnknown: false,
     keep: async (entries) => [...entries],
     learned: async () => [],
     keptStamps: async () => [],

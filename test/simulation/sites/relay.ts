@@ -10,11 +10,15 @@ import {
   type CorrectedMessage,
   conflictTable,
   correctedMessage,
+  encodeFeedBlock,
+  entryOfRow,
+  type FeedColumns,
   packed,
   type Row,
   type Table,
   type Transaction,
 } from '@skooly-edge/sync-protocol';
+import type { PieceColumns } from '../../../apps/appliance/src/pull/pieces.ts';
 import { RelayError } from '../../../apps/cloud-relay/src/errors.ts';
 import { FeedBuilder, type FeedCommit } from '../../../apps/cloud-relay/src/feed/feed-builder.ts';
 import {
@@ -30,6 +34,7 @@ import { retryParked } from '../../../apps/cloud-relay/src/ingest/retry-parked.t
 import type { FeedSeal } from '../../../apps/cloud-relay/src/restore/feed-seal.ts';
 import {
   type RestorePoint,
+  type ReturnedBlock,
   type ReturnedEntry,
   Salvage,
 } from '../../../apps/cloud-relay/src/restore/salvage.ts';
@@ -64,7 +69,7 @@ export interface RelayWrap {
 export const soundRelay: RelayWrap = { store: (store) => store, feedSink: (sink) => sink, isApply };
 
 export interface FeedAnswer {
-  rows: Row[];
+  pieces: PieceColumns[];
   upToDate: boolean;
   /** The cloud's epoch. */
   epoch: string;
@@ -75,7 +80,12 @@ export interface SyncAnswer extends PushResult {
 }
 
 /** Nobody forges here: that seals hold is for the tests of the seal. */
-const believing: FeedSeal = { seal: () => '', fits: () => true };
+const believing: FeedSeal = {
+  seal: () => '',
+  fits: () => true,
+  sealBlock: () => '',
+  fitsBlock: () => true,
+};
 
 const maxFeedRows = 6;
 const holdUs = 5_000_000;
@@ -151,8 +161,9 @@ export class Relay {
     return this.#handle(() => (this.#salvage as Salvage).point(campus, epochs));
   }
 
-  giveBack(campus: string, epoch: string, entries: readonly ReturnedEntry[]): Promise<RestorePoint> | null {
-    return this.#handle(() => (this.#salvage as Salvage).giveBack(campus, epoch, entries));
+  giveBack(campus: string, epoch: string, lines: readonly string[]): Promise<RestorePoint> | null {
+    const returned = lines.map((line) => JSON.parse(line) as ReturnedEntry | ReturnedBlock);
+    return this.#handle(() => (this.#salvage as Salvage).giveBack(campus, epoch, returned));
   }
 
   /** Tells a campus what the cloud has of a row, as the resync route does. */
@@ -167,17 +178,17 @@ export class Relay {
     );
   }
 
-  /** Entries behind `after`; held for a while when there are none. */
-  feed(campus: string, after: number): Promise<FeedAnswer> | null {
+  /** Entries behind `after`, if need be as blocks; held for a while when there are none. */
+  feed(campus: string, after: number, blocks: boolean): Promise<FeedAnswer> | null {
     return this.#handle(async (process) => {
-      const found = await this.#readFeed(process, campus, after);
-      if (found.rows.length > 0) return found;
+      const found = await this.#readFeed(process, campus, after, blocks);
+      if (found.pieces.length > 0) return found;
       const grown = new Promise<void>((resolve) => {
         this.#readers.add(resolve);
         this.#options.scheduler.after(holdUs, resolve);
       });
       await process.see(grown);
-      return this.#readFeed(process, campus, after);
+      return this.#readFeed(process, campus, after, blocks);
     });
   }
 
@@ -196,7 +207,7 @@ export class Relay {
     })();
   }
 
-  #readFeed(process: Process, campus: string, after: number): Promise<FeedAnswer> {
+  #readFeed(process: Process, campus: string, after: number, blocks: boolean): Promise<FeedAnswer> {
     return inTransaction(process, this.#options.database, (session) =>
       session.run((transaction) => {
         const rows = transaction
@@ -205,7 +216,8 @@ export class Relay {
           .filter((row) => row.campus === campus && Number(row.seq) > after)
           .sort((a, b) => Number(a.seq) - Number(b.seq));
         const epoch = transaction.read('sync.site', [theOne])[0]?.row.epoch ?? '';
-        return { rows: rows.slice(0, maxFeedRows), upToDate: rows.length <= maxFeedRows, epoch };
+        const found = rows.slice(0, maxFeedRows) as FeedColumns[];
+        return { pieces: blocks ? asBlocks(found) : found, upToDate: rows.length <= maxFeedRows, epoch };
       }),
     );
   }
@@ -260,6 +272,16 @@ export class Relay {
     this.#readers = new Set();
     for (const wake of readers) wake();
   }
+}
+
+/** What follows of one epoch is a block. */
+function asBlocks(rows: readonly FeedColumns[]): PieceColumns[] {
+  const runs = new Map<string, FeedColumns[]>();
+  for (const row of rows) runs.set(row.epoch, [...(runs.get(row.epoch) ?? []), row]);
+  return [...runs].map(([epoch, run]) => {
+    const block = encodeFeedBlock(run.map(entryOfRow)).toString('base64');
+    return { epoch, block, seal: '' };
+  });
 }
 
 /** Writes the feed; a commit that comes in parts is one transaction until its end. The counterpart of `feed-store.ts`. */

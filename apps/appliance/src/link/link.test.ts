@@ -88,7 +88,7 @@ test('it begins in LOCAL, and goes online after a good answer and catching up', 
   await end();
 });
 
-test('it probes at its interval, and faster once the cloud is suspect', async () => {
+test('it probes at its interval, and faster once the cloud is suspect, and until it is back', async () => {
   let round = good;
   const { link, at, pass, end } = startLink(async () => round);
   await pass(100);
@@ -98,7 +98,7 @@ test('it probes at its interval, and faster once the cloud is suspect', async ()
   round = bad;
   await pass(5_000);
   expect(link.state).toBe('LOCAL');
-  expect(at).toEqual([0, 5_000, 10_000, 11_000, 12_000]);
+  expect(at).toEqual([0, 5_000, 10_000, 11_000, 12_000, 13_000, 14_000]);
   await end();
 });
 

@@ -209,7 +209,7 @@ class ProbedLink implements Link {
 
   #intervalMs(): number {
     const { suspectIntervalMs, intervalMs, rest } = this.#parts.settings;
-    if (this.#probeSoon || this.state === 'SUSPECT') return suspectIntervalMs;
+    if (this.#probeSoon || this.state === 'SUSPECT' || this.state === 'LOCAL') return suspectIntervalMs;
     return this.#isAtRest() ? rest.intervalMs : intervalMs;
   }
 

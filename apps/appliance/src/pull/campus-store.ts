@@ -2,7 +2,7 @@
  * What the follower needs of the campus's database: commits, and inside a commit rows, the feed's cursor, and the entries
  * that wait. Postgres is one such store (`postgres-campus.ts`); the simulation has another.
  */
-import type { Catalog, FeedEntry, RowStore, Stamp } from '@skooly-edge/sync-protocol';
+import type { Catalog, FeedEntry, FeedHead, RowStore, Stamp } from '@skooly-edge/sync-protocol';
 
 export interface CampusStore {
   /**
@@ -21,7 +21,9 @@ export interface CampusCommit {
   cursor(): Promise<FeedCursor>;
   /** The feed goes on under another epoch of the cloud from `forkSeq`; what waits of it beyond comes again. */
   switchEpoch(epoch: string, forkSeq: number): Promise<void>;
-  moveCursor(last: FeedEntry): Promise<void>;
+  moveCursor(last: FeedHead): Promise<void>;
+  /** Something may be kept that this campus's schema has no place for. */
+  readonly keepsUnknown: boolean;
   /** @returns the entries without what this campus's schema has no place for; that is kept until it has. */
   keep(entries: readonly FeedEntry[]): Promise<FeedEntry[]>;
   /** @returns what was kept and has a place now, with its own stamps, no longer kept. At most once in a commit. */

@@ -14,15 +14,17 @@ import {
   type Change,
   type Correction,
   type FeedEntry,
+  type FeedGroup,
+  type FeedHead,
   type FollowResult,
   followChange,
   followCorrection,
+  groupOfEntries,
   type OwnChanges,
   type Row,
   RowImages,
   type Stamp,
   StraightWay,
-  toBlock,
 } from '@skooly-edge/sync-protocol';
 import type { CampusCommit, CampusStore } from './campus-store.ts';
 import { ParkedEntries, rowsOf } from './parked-entries.ts';
@@ -65,11 +67,11 @@ export class Follower {
    * Applies entries that follow the cursor without a gap. May be called again after a failure with the same entries: those
    * behind the cursor are left out.
    */
-  async apply(entries: readonly FeedEntry[], signal: AbortSignal): Promise<void> {
-    let group: AppliedGroup | 'learned' | null;
-    do group = await this.#commit((commit) => this.#applyGroup(commit, entries, signal), signal);
-    while (group === 'learned');
-    if (group) this.#forget(group);
+  async apply(group: FeedGroup, signal: AbortSignal): Promise<void> {
+    let applied: AppliedGroup | 'learned' | null;
+    do applied = await this.#commit((commit) => this.#applyGroup(commit, group, signal), signal);
+    while (applied === 'learned');
+    if (applied) this.#forget(applied);
   }
 
   /** The cloud has judged more of this campus's transactions, or the schema is another one: what waits is tried again. */
@@ -132,22 +134,26 @@ export class Follower {
 
   async #applyGroup(
     commit: CampusCommit,
-    entries: readonly FeedEntry[],
+    group: FeedGroup,
     signal: AbortSignal,
   ): Promise<AppliedGroup | 'learned' | null> {
     const cursor = await commit.cursor();
-    const fresh = entries.filter((entry) => entry.seq > cursor.seq);
+    const fresh = group.heads.filter(({ seq }) => seq > cursor.seq);
     const last = fresh.at(-1);
     if (!last) return null;
     if (fresh[0]?.seq !== cursor.seq + 1)
       throw new Error(`the feed skips from ${cursor.seq} to ${fresh[0]?.seq}`);
-    const foreign = fresh.find((entry) => entry.epoch !== cursor.epoch && entry.seq > cursor.forkSeq);
+    const foreign = fresh.find(({ epoch, seq }) => epoch !== cursor.epoch && seq > cursor.forkSeq);
     if (foreign) throw new Error(`entry ${foreign.seq} is of another epoch of the cloud than is followed`);
     await this.#parked.load(commit);
     if (await this.#applyLearned(commit, signal)) return 'learned';
     await commit.date(last.committedAt);
-    await this.#applyEntries(commit, await commit.keep(joinParts(fresh)), signal);
-    await this.#retryParked(commit, signal);
+    const isPlain = fresh.length === group.heads.length && this.#parked.size === 0 && !commit.keepsUnknown;
+    if (!isPlain || !(await this.#writeStraight(commit, group, signal))) {
+      const entries = group.entries().filter(({ seq }) => seq > cursor.seq);
+      await this.#applyEntries(commit, await commit.keep(joinParts(entries)), signal);
+      await this.#retryParked(commit, signal);
+    }
     await commit.moveCursor(last);
     return { last, keptStamps: await commit.keptStamps() };
   }
@@ -226,7 +232,7 @@ export class Follower {
   }
 
   async #write(commit: CampusCommit, entries: readonly FeedEntry[], signal: AbortSignal): Promise<void> {
-    if (await this.#writeStraight(commit, entries, signal)) return;
+    if (await this.#writeStraight(commit, groupOfEntries(entries), signal)) return;
     const { log, captured } = this.#options;
     const { catalog } = commit;
     const images = new RowImages(commit.rows, catalog);
@@ -255,14 +261,15 @@ export class Follower {
   /** Where this campus has written nothing that the cloud had not judged, and no row has drifted, no row need be looked at. */
   async #writeStraight(
     { catalog, rows }: CampusCommit,
-    entries: readonly FeedEntry[],
+    group: FeedGroup,
     signal: AbortSignal,
   ): Promise<boolean> {
     const { log, captured } = this.#options;
-    const judged = Math.min(...entries.map((entry) => stampHere(entry.stamp, log)));
-    if (log.lastSeq > judged || entries.some(({ corrections }) => corrections.length > 0)) return false;
+    const judged = group.heads.reduce((least, { stamp }) => Math.min(least, stampHere(stamp, log)), Infinity);
+    const block = log.lastSeq > judged ? null : group.block();
+    if (!block) return false;
     const straightWay = new StraightWay({ catalog, rows, campus: null });
-    const plan = straightWay.plan(toBlock(entries));
+    const plan = straightWay.plan(block);
     const holds = async () => {
       await captured(signal);
       return log.lastSeq <= judged;
@@ -285,7 +292,7 @@ export class Follower {
 }
 
 interface AppliedGroup {
-  last: FeedEntry;
+  last: FeedHead;
   keptStamps: Stamp[];
 }
 

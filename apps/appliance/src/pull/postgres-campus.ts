@@ -116,6 +116,7 @@ function commitOver(client: Client, live: LiveCatalog, keeper: UnknownKeeper): C
         [seq, stamp.epoch, stamp.seq],
       );
     },
+    keepsUnknown: keeper.holds,
     keep: (entries) => keeper.keep(client, catalog, entries),
     learned: () => keeper.replay(client, catalog),
     keptStamps: () => keeper.stamps(client),

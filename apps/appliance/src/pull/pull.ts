@@ -13,16 +13,16 @@ import {
   type Offset,
   ShapeStream,
 } from '@electric-sql/client';
-import type { FeedEntry } from '@skooly-edge/sync-protocol';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { fetch } from 'undici';
 import type { RelayAuthorization } from '../enrol/relay-session.ts';
 import type { SyncPosition } from '../relay-client/relay-client.ts';
-import type { ReceivedEntry } from '../sync-log/received.ts';
+import type { ReceivedBlock, ReceivedEntry } from '../sync-log/received.ts';
 import { EntryOrder } from './entry-order.ts';
 import { leapToKept } from './feed-kept.ts';
 import type { Follower } from './follower.ts';
+import { addPiece, type Piece, type PieceColumns, readPiece } from './pieces.ts';
 
 export interface PullState {
   lastPullAt: Date | null;
@@ -40,8 +40,8 @@ export interface PullOptions {
   position(signal: AbortSignal): Promise<SyncPosition>;
   database: Pool;
   follower: Follower;
-  /** Keeps entries as they came, durable when it returns. */
-  keepReceived(entries: ReceivedEntry[]): void;
+  /** Keeps what came as it came, durable when it returns. */
+  keepReceived(pieces: (ReceivedEntry | ReceivedBlock)[]): void;
   /** What the cloud no longer keeps of the feed has to be found row by row. */
   requestResync(reason: string): Promise<unknown>;
   /** Resolves when the disk has room for what is applied. Left out: it has. */
@@ -56,12 +56,6 @@ const maxRetryDelayMs = 15_000;
 
 /** Longer than the relay holds a live request (20 s). */
 const liveRequestTimeoutMs = 35_000;
-
-/** Columns of a feed row as they arrive: Postgres text, parsed by nobody. */
-type FeedColumns = Record<
-  'epoch' | 'seq' | 'stamp_epoch' | 'stamp_seq' | 'committed_at' | 'lsn' | 'body' | 'seal',
-  string
->;
 
 export class Pull {
   readonly #options: PullOptions;
@@ -121,7 +115,7 @@ export class Pull {
     const stop = new AbortController();
     const stream = new ShapeStream<never>({
       url: new URL('/v1/shape', this.#options.relayUrl).href,
-      params: { table: 'sync.feed' },
+      params: { table: 'sync.feed', blocks: '1' },
       headers: {
         authorization: () => this.#options.session.authorization(),
         'accept-encoding': 'zstd, gzip',
@@ -140,12 +134,17 @@ export class Pull {
     stream.subscribe(
       async (messages) => {
         const { shapeHandle, lastOffset } = stream;
-        await receiving;
         // An error must not leave this callback: the client would throw it at the process.
-        receiving = this.#receive(messages as Message[], order, signal)
-          .then(onProgress)
-          .then(() => this.#rememberShape({ shapeHandle, lastOffset }, position))
-          .catch(failed.reject);
+        try {
+          const pieces = await this.#keep(messages as Message[], signal);
+          await receiving;
+          receiving = this.#receive(pieces, messages as Message[], order, signal)
+            .then(onProgress)
+            .then(() => this.#rememberShape({ shapeHandle, lastOffset }, position))
+            .catch(failed.reject);
+        } catch (error) {
+          failed.reject(error);
+        }
       },
       (error) => failed.reject(error),
     );
@@ -162,19 +161,30 @@ export class Pull {
     }
   }
 
-  async #receive(messages: Message[], order: EntryOrder, signal: AbortSignal): Promise<void> {
+  /** What came is kept before anything of it is applied, and while what came before is being applied. */
+  async #keep(messages: Message[], signal: AbortSignal): Promise<Piece[]> {
     await this.#options.room?.(signal);
+    // A real Electric also tells of entries that the cloud no longer keeps.
+    const pieces = messages
+      .filter(isChangeMessage)
+      .filter(({ headers }) => headers.operation === 'insert')
+      .map(({ value }) => readPiece(value as unknown as PieceColumns));
+    this.#options.keepReceived(pieces.map(({ received }) => received));
+    return pieces;
+  }
+
+  async #receive(
+    pieces: readonly Piece[],
+    messages: Message[],
+    order: EntryOrder,
+    signal: AbortSignal,
+  ): Promise<void> {
     if (messages.some(({ headers }) => 'control' in headers && headers.control === 'must-refetch')) {
       await this.#forgetShape();
       throw new Error('the shape begins anew');
     }
-    this.#options.keepReceived(messages.filter(isChangeMessage).map(received));
-    for (const message of messages) {
-      // A real Electric also tells of entries that the cloud no longer keeps.
-      if (isChangeMessage(message) && message.headers.operation === 'insert')
-        order.add(toEntry(message.value as unknown as FeedColumns));
-    }
-    for (let group = order.nextGroup(); group.length > 0; group = order.nextGroup()) {
+    for (const piece of pieces) addPiece(order, piece);
+    for (let group = order.nextGroup(); group; group = order.nextGroup()) {
       this.state.upToDate = false;
       await this.#options.follower.apply(group, signal);
       order.done(group);
@@ -239,32 +249,4 @@ interface StoredCursor {
 function startOf(position: SyncPosition, cursor: StoredCursor): { handle?: string; offset?: Offset } {
   if (position.feed) return { handle: position.feed.handle, offset: `${cursor.seq}_0` };
   return cursor.handle && cursor.offset ? { handle: cursor.handle, offset: cursor.offset as Offset } : {};
-}
-
-function toEntry(value: FeedColumns): FeedEntry {
-  const { changes, corrections, more } = JSON.parse(value.body) as FeedEntry;
-  return {
-    epoch: value.epoch,
-    seq: Number(value.seq),
-    stamp: { epoch: value.stamp_epoch, seq: Number(value.stamp_seq) },
-    committedAt: Number(value.committed_at),
-    lsn: Number(value.lsn),
-    ...(more && { more }),
-    changes,
-    corrections,
-  };
-}
-
-function received(message: { value: unknown }): ReceivedEntry {
-  const value = message.value as FeedColumns;
-  return {
-    epoch: value.epoch,
-    seq: Number(value.seq),
-    stampEpoch: value.stamp_epoch,
-    stampSeq: Number(value.stamp_seq),
-    committedAt: Number(value.committed_at),
-    lsn: Number(value.lsn),
-    body: value.body,
-    seal: value.seal,
-  };
 }

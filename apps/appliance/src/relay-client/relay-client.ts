@@ -16,7 +16,7 @@ import { fetch } from 'undici';
 import type { RelayAuthorization } from '../enrol/relay-session.ts';
 import type { RestorePoint } from '../restore/give-back.ts';
 import type { SequenceAnswer, SequenceQuestion } from '../sequences/sequences.ts';
-import type { ReceivedEntry } from '../sync-log/received.ts';
+import type { KeptEntry } from '../sync-log/received.ts';
 import { comeAgain, type Patience } from './come-again.ts';
 import { type Cursor, type RelayFetch, RelayRefusal, relayFetch } from './relay-fetch.ts';
 
@@ -120,16 +120,12 @@ export class RelayClient {
   }
 
   /** @param epoch That of the restore point. */
-  async giveBack(
-    epoch: string,
-    entries: readonly ReceivedEntry[],
-    signal: AbortSignal,
-  ): Promise<RestorePoint> {
+  async giveBack(epoch: string, entries: readonly KeptEntry[], signal: AbortSignal): Promise<RestorePoint> {
     const header = JSON.stringify({ v: protocolVersion, epoch });
     return this.#call('/v1/restore/entries', signal, pushTimeoutMs, {
       method: 'POST',
       headers: { 'content-type': 'application/zstd' },
-      body: await encodeLines([header, ...entries.map((entry) => JSON.stringify(entry))]),
+      body: await encodeLines([header, ...returnedLines(entries)]),
     });
   }
 
@@ -212,4 +208,14 @@ interface RelayInit {
   method?: string;
   headers?: Record<string, string>;
   body?: Buffer;
+}
+
+/** An entry with its own seal is a line; those that came in one block are the block, and up to where it is given back. */
+export function returnedLines(entries: readonly KeptEntry[]): string[] {
+  return entries.flatMap(({ seq, proof }, index) => {
+    if (!('block' in proof)) return [JSON.stringify(proof)];
+    if (entries[index + 1]?.proof === proof) return [];
+    const { block, seal } = proof;
+    return [JSON.stringify({ block: block.toString('base64'), seal, upTo: seq })];
+  });
 }

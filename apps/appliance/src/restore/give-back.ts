@@ -8,7 +8,7 @@
  * promise that the sites are equal afterwards: what no campus had received is lost, and a resync looks at every row.
  */
 import { type BatchHeader, bootsNamed } from '@skooly-edge/sync-protocol';
-import type { ReceivedEntry } from '../sync-log/received.ts';
+import type { KeptEntry } from '../sync-log/received.ts';
 
 export interface FollowedFeed {
   epoch: string;
@@ -25,7 +25,7 @@ export interface GivingLog {
   rebuildTouches(afterSeq: number): void;
   read(seq: number, maxBytes: number, maxTransactions: number): { lines: string[]; lastSeq: number } | null;
   acknowledge(seq: number): void;
-  receivedAfter(epoch: string, seq: number, limit: number): ReceivedEntry[];
+  receivedAfter(epoch: string, seq: number, limit: number): KeptEntry[];
   firstReceived(epoch: string): number | null;
 }
 
@@ -45,7 +45,7 @@ export interface GivingRelay {
     signal: AbortSignal,
   ): Promise<{ cursor: { seq: number } }>;
   restorePoint(epochs: readonly string[], signal: AbortSignal): Promise<RestorePoint>;
-  giveBack(epoch: string, entries: readonly ReceivedEntry[], signal: AbortSignal): Promise<RestorePoint>;
+  giveBack(epoch: string, entries: readonly KeptEntry[], signal: AbortSignal): Promise<RestorePoint>;
 }
 
 export interface GiveBackOptions {
@@ -101,7 +101,7 @@ export async function giveBack(
 }
 
 /** What was received behind the restore point, through all the epochs that this campus has followed since. */
-function lostEntries(log: GivingLog, cursor: FollowedFeed, point: RestorePoint): ReceivedEntry[] {
+function lostEntries(log: GivingLog, cursor: FollowedFeed, point: RestorePoint): KeptEntry[] {
   const spans: { epoch: string; upTo: number }[] = [];
   let upTo = cursor.seq;
   for (const epoch of [cursor.epoch, ...cursor.followed]) {
@@ -109,7 +109,7 @@ function lostEntries(log: GivingLog, cursor: FollowedFeed, point: RestorePoint):
     if (epoch === point.epoch) break;
     upTo = Math.min(upTo, (log.firstReceived(epoch) ?? Number.POSITIVE_INFINITY) - 1);
   }
-  const lost: ReceivedEntry[] = [];
+  const lost: KeptEntry[] = [];
   for (const span of spans) {
     const after = Math.max(point.givenSeq, lost.at(-1)?.seq ?? 0);
     const entries = log.receivedAfter(span.epoch, after, maxEntries - lost.length);
@@ -120,10 +120,10 @@ function lostEntries(log: GivingLog, cursor: FollowedFeed, point: RestorePoint):
 }
 
 /** How many of the entries have this stamp: nothing of this campus's own comes between them. */
-function endOfStamp(entries: readonly ReceivedEntry[], stamp: number, log: GivingLog): number {
+function endOfStamp(entries: readonly KeptEntry[], stamp: number, log: GivingLog): number {
   let bytes = 0;
   const end = entries.findIndex((entry, index) => {
-    bytes += entry.body.length;
+    if (entry.proof !== entries[index - 1]?.proof) bytes += bytesOf(entry);
     return index > 0 && (bytes > maxBytes || stampHere(entry, log) !== stamp);
   });
   return end === -1 ? entries.length : end;
@@ -142,6 +142,10 @@ async function pushUpTo(options: GiveBackOptions, seq: number, signal: AbortSign
   return log.acknowledged - before;
 }
 
-function stampHere(entry: ReceivedEntry, log: GivingLog): number {
+function bytesOf({ proof }: KeptEntry): number {
+  return 'block' in proof ? proof.block.length : proof.body.length;
+}
+
+function stampHere(entry: KeptEntry, log: GivingLog): number {
   return entry.stampEpoch === log.epoch ? entry.stampSeq : 0;
 }

@@ -43,7 +43,21 @@ const received = `
   CREATE TABLE acknowledgement (at INTEGER PRIMARY KEY, seq INTEGER NOT NULL);
 `;
 
-const steps = [beginnings, received];
+/** Entries that came together, as they came. The same may come again with others behind them. */
+const receivedBlocks = `
+  CREATE TABLE received_block (
+    epoch TEXT NOT NULL,
+    first_seq INTEGER NOT NULL,
+    last_seq INTEGER NOT NULL,
+    seal TEXT NOT NULL,
+    received_at INTEGER,
+    block BLOB NOT NULL
+  );
+  CREATE UNIQUE INDEX received_block_by_seq ON received_block (epoch, last_seq, first_seq);
+  CREATE INDEX received_block_by_time ON received_block (received_at);
+`;
+
+const steps = [beginnings, received, receivedBlocks];
 
 /** @throws LogError LOG_TOO_NEW for a file of a later version. */
 export function migrate(database: Database.Database): void {

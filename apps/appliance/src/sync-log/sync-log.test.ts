@@ -5,6 +5,7 @@ import {
   bootsNamed,
   type CapturedChange,
   type CapturedTransaction,
+  encodeFeedBlock,
   type Row,
 } from '@skooly-edge/sync-protocol';
 import Database from 'better-sqlite3';
@@ -287,18 +288,50 @@ describe('feed entries that were received', () => {
     seal: '',
   });
 
+  const block = (firstSeq: number, lastSeq: number) => {
+    const entries = Array.from({ length: lastSeq - firstSeq + 1 }, (_, index) => ({
+      epoch: 'cloud-1',
+      seq: firstSeq + index,
+      stamp: { epoch: log.epoch, seq: (firstSeq + index) * 2 },
+      committedAt: 1,
+      lsn: 1,
+      changes: [],
+      corrections: [],
+    }));
+    return { epoch: 'cloud-1', firstSeq, lastSeq, block: encodeFeedBlock(entries), seal: 'sealed' };
+  };
+  const proofs = (epoch: string, seq: number, limit: number) =>
+    log.receivedAfter(epoch, seq, limit).map(({ proof }) => proof);
+
   it('are kept as they came, by epoch and in order', () => {
     log.keepReceived([entry(1), entry(2), entry(3)]);
     log.keepReceived([entry(1, 'cloud-2')]);
-    expect(log.receivedAfter('cloud-1', 1, 10)).toEqual([entry(2), entry(3)]);
-    expect(log.receivedAfter('cloud-1', 0, 1)).toEqual([entry(1)]);
-    expect(log.receivedAfter('cloud-2', 0, 10)).toEqual([entry(1, 'cloud-2')]);
+    expect(proofs('cloud-1', 1, 10)).toEqual([entry(2), entry(3)]);
+    expect(proofs('cloud-1', 0, 1)).toEqual([entry(1)]);
+    expect(proofs('cloud-2', 0, 10)).toEqual([entry(1, 'cloud-2')]);
   });
 
   it('that come again stay as they were', () => {
     log.keepReceived([entry(1, 'cloud-1', '{"first":true}')]);
     log.keepReceived([entry(1, 'cloud-1', '{"second":true}'), entry(2)]);
-    expect(log.receivedAfter('cloud-1', 0, 10)).toEqual([entry(1, 'cloud-1', '{"first":true}'), entry(2)]);
+    expect(proofs('cloud-1', 0, 10)).toEqual([entry(1, 'cloud-1', '{"first":true}'), entry(2)]);
+  });
+
+  it('in blocks are told one by one, each with the block that proves it', () => {
+    const [early, late] = [block(3, 6), block(3, 8)];
+    log.keepReceived([entry(1), entry(2), early]);
+    log.keepReceived([late, entry(9)]);
+    expect(log.receivedAfter('cloud-1', 0, 100).map(({ seq, stampSeq }) => [seq, stampSeq])).toEqual(
+      [1, 2, 3, 4, 5, 6, 7, 8, 9].map((seq) => [seq, seq * 2]),
+    );
+    expect(proofs('cloud-1', 3, 2)).toEqual([early, early]);
+    expect(proofs('cloud-1', 6, 2)).toEqual([late, late]);
+    expect(log.firstReceived('cloud-1')).toBe(1);
+  });
+
+  it('are told as many as are asked for, over a hole that was trimmed', () => {
+    log.keepReceived([entry(1), block(40, 44), block(60, 61)]);
+    expect(log.receivedAfter('cloud-1', 0, 7).map(({ seq }) => seq)).toEqual([1, 40, 41, 42, 43, 44, 60]);
   });
 });
 

@@ -24,7 +24,7 @@ import type Database from 'better-sqlite3';
 import { Acknowledgements } from './acknowledgements.ts';
 import { asLogError, LogError } from './errors.ts';
 import { type LogFreshness, openLogFile } from './log-file.ts';
-import { Received, type ReceivedEntry } from './received.ts';
+import { type KeptEntry, Received, type ReceivedBlock, type ReceivedEntry } from './received.ts';
 import type { LogSlice, PendingSummary } from './slice.ts';
 import { prepareStatements, type Statements } from './statements.ts';
 import { Touches } from './touches.ts';
@@ -309,12 +309,12 @@ export class SyncLog implements CaptureSink {
   }
 
   /** Keeps feed entries as they came; those that are here already stay as they were. Durable when it returns. */
-  keepReceived(entries: readonly ReceivedEntry[]): void {
-    this.#received.keep(entries, this.#now());
+  keepReceived(pieces: readonly (ReceivedEntry | ReceivedBlock)[]): void {
+    this.#received.keep(pieces, this.#now());
   }
 
   /** Kept entries of that epoch of the cloud behind `seq`, in order; the first may be further on, if older ones are gone. */
-  receivedAfter(epoch: string, seq: number, limit: number): ReceivedEntry[] {
+  receivedAfter(epoch: string, seq: number, limit: number): KeptEntry[] {
     return this.#received.after(epoch, seq, limit);
   }
 

@@ -14,6 +14,9 @@ export interface LogUsage {
   oldestMs: number | null;
 }
 
+/** A block counts as so many rows when it is removed. */
+const rowsPerBlock = 100;
+
 /** Free pages up to this much stay in the file, for what is appended next. */
 const spareBytes = 8 * 1024 * 1024;
 
@@ -23,8 +26,9 @@ export class Trimming {
   readonly #first: Database.Statement;
   readonly #removeTransactions: Database.Statement;
   readonly #removeReceived: Database.Statement;
+  readonly #removeBlocks: Database.Statement;
   readonly #oldestReceived: Database.Statement;
-  readonly #dateReceived: Database.Statement;
+  readonly #dateReceived: readonly Database.Statement[];
 
   constructor(database: Database.Database, acknowledgements: Acknowledgements) {
     this.#database = database;
@@ -35,9 +39,16 @@ export class Trimming {
       `DELETE FROM received WHERE (epoch, seq) IN
          (SELECT epoch, seq FROM received WHERE received_at <= ? ORDER BY received_at, epoch, seq LIMIT ?)`,
     );
-    this.#oldestReceived = database.prepare('SELECT min(received_at) AS at FROM received');
-    this.#dateReceived = database.prepare(
-      'UPDATE received SET received_at = ? WHERE received_at IS NULL OR received_at > ?',
+    this.#removeBlocks = database.prepare(
+      `DELETE FROM received_block WHERE rowid IN
+         (SELECT rowid FROM received_block WHERE received_at <= ? ORDER BY received_at, rowid LIMIT ?)`,
+    );
+    this.#oldestReceived = database.prepare(
+      `SELECT min(at) AS at FROM (SELECT min(received_at) AS at FROM received
+         UNION ALL SELECT min(received_at) FROM received_block)`,
+    );
+    this.#dateReceived = ['received', 'received_block'].map((table) =>
+      database.prepare(`UPDATE ${table} SET received_at = ? WHERE received_at IS NULL OR received_at > ?`),
     );
   }
 
@@ -60,7 +71,7 @@ export class Trimming {
   date(acknowledged: number, nowMs: number): void {
     this.#database.transaction(() => {
       if (acknowledged > 0) this.#acknowledgements.date(acknowledged, nowMs);
-      this.#dateReceived.run(nowMs, nowMs);
+      for (const statement of this.#dateReceived) statement.run(nowMs, nowMs);
     })();
   }
 
@@ -70,6 +81,7 @@ export class Trimming {
       const first = this.#firstSeq();
       const last = Math.min(acknowledged, this.#acknowledgements.heardBy(notedByMs));
       let removed = this.#removeReceived.run(notedByMs, maxRows).changes;
+      removed += this.#removeBlocks.run(notedByMs, Math.ceil(maxRows / rowsPerBlock)).changes;
       if (first !== null && first <= last)
         removed += this.#removeTransactions.run(first, Math.min(last, first + maxRows - 1)).changes;
       this.#acknowledgements.clearBefore(this.#firstSeq() ?? acknowledged);

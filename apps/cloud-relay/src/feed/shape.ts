@@ -5,8 +5,10 @@
  * Electric's HTTP protocol: `offset=-1` begins with an empty snapshot; then the log in chunks; at its end `up-to-date`;
  * then `live=true` requests that are held until something new is there.
  */
+import { encodeFeedBlock, entryOfRow } from '@skooly-edge/sync-protocol';
 import type { Pool } from 'pg';
 import { RelayError } from '../errors.ts';
+import type { FeedSeal } from '../restore/feed-seal.ts';
 import { requireKept } from './feed-retention.ts';
 import type { FeedSignals } from './feed-signals.ts';
 
@@ -17,6 +19,8 @@ export interface ShapeRequest {
   handle?: string | undefined;
   live: boolean;
   cursor?: string | undefined;
+  /** Many entries may come as one message that holds them column by column. */
+  blocks: boolean;
 }
 
 export interface ShapeResponse {
@@ -28,6 +32,8 @@ export interface ShapeResponse {
 export interface ShapeOptions {
   pool: Pool;
   signals: FeedSignals;
+  /** For blocks; null where nobody asks for any. */
+  seal: Pick<FeedSeal, 'sealBlock'> | null;
   /** How long a live request is held; Electric holds 20 s. */
   liveHoldMs: number;
 }
@@ -35,6 +41,9 @@ export interface ShapeOptions {
 /** A chunk of the log ends at whichever comes first; a single larger row is still sent. */
 const maxChunkRows = 2_000;
 const maxChunkBytes = 4 * 1024 * 1024;
+
+/** As many entries of the same epoch are worth a block; one ends where the stamp changes, once it holds as many. */
+const minBlockEntries = 100;
 
 const columns = [
   'campus',
@@ -103,7 +112,11 @@ async function serveLog(
   const rows = await readChunk(options.pool, request.campus, after);
   const last = rows.length > 0 ? Number(rows.at(-1)?.seq) : after;
   const complete = rows.length === 0 || last >= (await readHead(options.pool, request.campus)).seq;
-  const messages: object[] = rows.map((row) => insertMessage(row));
+  const { seal } = options;
+  const messages: object[] =
+    request.blocks && seal
+      ? runsOf(rows).flatMap((run) => blockMessages(run, seal))
+      : rows.map((row) => insertMessage(row));
   if (complete) messages.push(upToDate(last));
   return answer(handle, last, messages, request, complete);
 }
@@ -172,12 +185,35 @@ function mustRefetch(handle: string): ShapeResponse {
   return { status: 409, headers, messages: [{ headers: { control: 'must-refetch' } }] };
 }
 
-function insertMessage(row: FeedColumns): object {
+function insertMessage(value: Pick<FeedColumns, 'campus' | 'seq'>): object {
   return {
-    key: `"sync"."feed"/${JSON.stringify(row.campus)}/${JSON.stringify(row.seq)}`,
-    value: row,
-    headers: { operation: 'insert', relation: ['sync', 'feed'], lsn: row.seq, op_position: 0, last: true },
+    key: `"sync"."feed"/${JSON.stringify(value.campus)}/${JSON.stringify(value.seq)}`,
+    value,
+    headers: { operation: 'insert', relation: ['sync', 'feed'], lsn: value.seq, op_position: 0, last: true },
   };
+}
+
+/** What a campus gives back after a restore is cut where its stamp changes: a long run of one stamp is one block. */
+function runsOf(rows: readonly FeedColumns[]): FeedColumns[][] {
+  const runs: FeedColumns[][] = [];
+  for (const row of rows) {
+    const run = runs.at(-1);
+    const last = run?.at(-1);
+    const stays = last?.stamp_seq === row.stamp_seq && last.stamp_epoch === row.stamp_epoch;
+    if (!run || last?.epoch !== row.epoch || (!stays && run.length >= minBlockEntries)) runs.push([row]);
+    else run.push(row);
+  }
+  return runs;
+}
+
+function blockMessages(run: readonly FeedColumns[], seal: Pick<FeedSeal, 'sealBlock'>): object[] {
+  const [first, last] = [run[0], run.at(-1)];
+  if (!first || !last || run.length < minBlockEntries) return run.map((row) => insertMessage(row));
+  const { campus, epoch } = first;
+  const block = encodeFeedBlock(run.map(entryOfRow));
+  const sealed = seal.sealBlock({ campus, block });
+  const value = { campus, epoch, seq: last.seq, block: block.toString('base64'), seal: sealed };
+  return [insertMessage(value)];
 }
 
 function upToDate(seq: number): object {

@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
 import { Compile } from 'typebox/compile';
 import { RelayError } from '../errors.ts';
-import type { ReturnedEntry, Salvage } from '../restore/salvage.ts';
+import type { ReturnedBlock, ReturnedEntry, Salvage } from '../restore/salvage.ts';
 
 const epochName = Type.String({ minLength: 1, maxLength: 64 });
 
@@ -15,17 +15,23 @@ const Header = Compile(Type.Object({ v: Type.Literal(1), epoch: epochName }));
 
 const whole = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 
-const EntryLine = Compile(
-  Type.Object({
-    epoch: epochName,
-    seq: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }),
-    stampEpoch: Type.String({ maxLength: 64 }),
-    stampSeq: whole,
-    committedAt: whole,
-    lsn: whole,
-    body: Type.String(),
-    seal: Type.String({ maxLength: 64 }),
-  }),
+const seq = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER });
+const seal = Type.String({ maxLength: 64 });
+
+const ReturnedLine = Compile(
+  Type.Union([
+    Type.Object({
+      epoch: epochName,
+      seq,
+      stampEpoch: Type.String({ maxLength: 64 }),
+      stampSeq: whole,
+      committedAt: whole,
+      lsn: whole,
+      body: Type.String(),
+      seal,
+    }),
+    Type.Object({ block: Type.String(), seal, upTo: seq }),
+  ]),
 );
 
 export function addRestore(server: FastifyInstance, salvage: Salvage): void {
@@ -40,8 +46,9 @@ export function addRestore(server: FastifyInstance, salvage: Salvage): void {
     }
     const [header, ...lines] = await decodeLines(request.body);
     if (!Header.Check(header)) throw new RelayError('BATCH_MALFORMED', 'Line 1 is no header of entries.');
-    const wrong = lines.findIndex((line) => !EntryLine.Check(line));
-    if (wrong !== -1) throw new RelayError('BATCH_MALFORMED', `Line ${wrong + 2} is no entry of a feed.`);
-    return salvage.giveBack(request.campus, header.epoch, lines as ReturnedEntry[]);
+    const wrong = lines.findIndex((line) => !ReturnedLine.Check(line));
+    if (wrong !== -1)
+      throw new RelayError('BATCH_MALFORMED', `Line ${wrong + 2} is no entry of a feed, and no block.`);
+    return salvage.giveBack(request.campus, header.epoch, lines as (ReturnedEntry | ReturnedBlock)[]);
   });
 }

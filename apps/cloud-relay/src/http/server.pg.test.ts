@@ -4,6 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   encodeBatch,
+  encodeLines,
+  entryOfRow,
+  type FeedColumns,
+  openFeedBlock,
   parseSyncMap,
   prepareSite,
   sessionConfig,
@@ -70,7 +74,7 @@ afterAll(async () => {
 });
 
 interface ShapeMessage {
-  value?: { seq: string; body: string };
+  value?: { seq: string; body: string; block?: string; seal?: string };
   headers: { control?: string; operation?: string };
 }
 
@@ -136,6 +140,37 @@ describe('the feed as a shape', () => {
       'insert',
       'up-to-date',
     ]);
+  });
+
+  it('comes as a block to who asks for blocks, where there are many entries, and as rows to who does not', async () => {
+    const from = await position();
+    const begin = Number(from.offset.split('_')[0]);
+    for (let n = 0; n < 120; n++)
+      await cloud.query("INSERT INTO pupil VALUES ($1, 'mvan', 'many')", [`many ${n}`]);
+    await until(async () => (await position()).offset === `${begin + 120}_0`);
+    const [rows, blocks] = [await shape(from), await shape({ ...from, blocks: '1' })];
+    expect([rows.messages.length, blocks.messages.length]).toEqual([121, 2]);
+    expect(blocks.headers.get('electric-offset')).toBe(`${begin + 120}_0`);
+    const { block = '', seal = '' } = blocks.messages[0]?.value ?? {};
+    const entries = openFeedBlock(Buffer.from(block, 'base64')).entries();
+    const sent = rows.messages.slice(0, -1).map(({ value }) => entryOfRow(value as FeedColumns));
+    expect(entries).toEqual(sent);
+    const spoilt = Buffer.from(block, 'base64');
+    spoilt[10] = (spoilt[10] as number) ^ 1;
+    const upTo = begin + 120;
+    const { body } = new Response(
+      await encodeLines([
+        JSON.stringify({ v: 1, epoch: 'any' }),
+        JSON.stringify({ block: spoilt.toString('base64'), seal, upTo }),
+      ]),
+    );
+    const response = await fetch(`${base}/v1/restore/entries`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/zstd', authorization },
+      body,
+      duplex: 'half',
+    } as RequestInit);
+    expect(await response.json()).toMatchObject({ code: 'SEAL_INVALID' });
   });
 
   it.each([{ handle: 'another' }, {}])(

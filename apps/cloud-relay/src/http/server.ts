@@ -165,6 +165,7 @@ function addShape(server: FastifyInstance, { config, shape, held, pool }: Server
     handle: Type.Optional(Type.String({ maxLength: 256 })),
     live: Type.Optional(Type.Union([Type.Literal('true'), Type.Literal('false')])),
     cursor: Type.Optional(Type.String({ maxLength: 64 })),
+    blocks: Type.Optional(Type.Literal('1')),
   });
   server.get<{ Querystring: Type.Static<typeof querystring> }>(
     '/v1/shape',
@@ -184,10 +185,10 @@ function addShape(server: FastifyInstance, { config, shape, held, pool }: Server
           await reply.send(passed.body ? Readable.fromWeb(passed.body) : '');
           return reply;
         }
-        const { offset, handle, cursor } = query;
+        const { offset, handle, cursor, blocks } = query;
         const served = await serveShape(
           shape,
-          { campus, offset, handle, cursor, live: query.live === 'true' },
+          { campus, offset, handle, cursor, live: query.live === 'true', blocks: blocks === '1' },
           ended,
         );
         await stillTrusted();

@@ -7,7 +7,14 @@
  * the seal that it was sent with. The campus is no author here: what it gives back comes down to it again like any commit, so
  * that it ends where the cloud ends.
  */
-import { type Change, type CorrectedMessage, correctedMessage, type Row } from '@skooly-edge/sync-protocol';
+import {
+  type Change,
+  type CorrectedMessage,
+  correctedMessage,
+  type FeedEntry,
+  openFeedBlock,
+  type Row,
+} from '@skooly-edge/sync-protocol';
 import { RelayError } from '../errors.ts';
 import { applyAll } from '../ingest/apply-all.ts';
 import type { CloudCommit, CloudStore } from '../ingest/cloud-store.ts';
@@ -18,6 +25,16 @@ import type { FeedSeal, SealedEntry } from './feed-seal.ts';
 export interface ReturnedEntry extends Omit<SealedEntry, 'campus'> {
   seal: string;
 }
+
+/** A block of entries, of which those up to `upTo` are given back. */
+export interface ReturnedBlock {
+  /** Base64. */
+  block: string;
+  seal: string;
+  upTo: number;
+}
+
+type LostEntry = Pick<FeedEntry, 'epoch' | 'seq' | 'committedAt' | 'lsn' | 'changes'>;
 
 export interface RestorePoint {
   /** The campus's latest epoch that this database knows. */
@@ -60,14 +77,18 @@ export class Salvage {
 
   /**
    * @param known The epoch of the restore point: how far the campus has come is counted there.
-   * @param entries In order of seq, which counts on through the epochs that the campus has followed.
+   * @param returned In order of seq, which counts on through the epochs that the campus has followed.
    * @throws RelayError SEAL_INVALID, EPOCH_UNKNOWN; nothing is applied then.
    */
-  giveBack(campus: string, known: string, entries: readonly ReturnedEntry[]): Promise<RestorePoint> {
+  async giveBack(
+    campus: string,
+    known: string,
+    returned: readonly (ReturnedEntry | ReturnedBlock)[],
+  ): Promise<RestorePoint> {
     const { store, seal, now } = this.#options;
-    const forged = entries.find((entry) => !seal.fits({ campus, ...entry }, entry.seal));
-    if (forged)
-      throw new RelayError('SEAL_INVALID', `Entry ${forged.seq} was not made by this cloud, or was changed.`);
+    const entries = returned.flatMap((item) =>
+      'block' in item ? openBlock(seal, campus, item) : [openEntry(seal, campus, item)],
+    );
     return store.commit(async (commit) => {
       const point = await commit.salvage.point(campus, known);
       if (!point) throw new RelayError('EPOCH_UNKNOWN', 'This database does not know that epoch.');
@@ -82,14 +103,35 @@ export class Salvage {
   }
 }
 
+/** @throws RelayError SEAL_INVALID */
+function openEntry(seal: FeedSeal, campus: string, entry: ReturnedEntry): LostEntry {
+  if (!seal.fits({ campus, ...entry }, entry.seal))
+    throw new RelayError('SEAL_INVALID', `Entry ${entry.seq} was not made by this cloud, or was changed.`);
+  const { changes } = JSON.parse(entry.body) as { changes: Change[] };
+  return { ...entry, changes };
+}
+
+/** @throws RelayError SEAL_INVALID */
+function openBlock(seal: FeedSeal, campus: string, { block, seal: given, upTo }: ReturnedBlock): LostEntry[] {
+  const bytes = Buffer.from(block, 'base64');
+  if (!seal.fitsBlock({ campus, block: bytes }, given))
+    throw new RelayError(
+      'SEAL_INVALID',
+      `The block up to entry ${upTo} was not made by this cloud, or was changed.`,
+    );
+  return openFeedBlock(bytes)
+    .entries()
+    .filter(({ seq }) => seq <= upTo);
+}
+
 async function apply(
   commit: CloudCommit,
   campus: string,
-  entry: ReturnedEntry,
+  entry: LostEntry,
   waiting: Parameters<typeof applyAll>[2],
   now: Date,
 ): Promise<void> {
-  const { changes } = JSON.parse(entry.body) as { changes: Change[] };
+  const { changes } = entry;
   const known = await commit.salvage.known(entry.epoch, entry.lsn, changes);
   const outcome = new Outcome({ campus, epoch: entry.epoch, commit, now, trusted: true });
   // Another campus's word for it may have ended in a conflict: this one is told how the rows stand.

@@ -3,7 +3,15 @@
  * The text names the CRC-32 of the pool; zstd's frame has a checksum of its own.
  */
 import { promisify } from 'node:util';
-import { constants, crc32, zstdCompress, zstdDecompress } from 'node:zlib';
+import {
+  constants,
+  crc32,
+  type ZstdOptions,
+  zstdCompress,
+  zstdCompressSync,
+  zstdDecompress,
+  zstdDecompressSync,
+} from 'node:zlib';
 import Type from 'typebox';
 import { Compile } from 'typebox/compile';
 import type { Operation, Value } from '../transaction/transaction.ts';
@@ -14,8 +22,11 @@ import { UuidReader, UuidWriter } from './uuid-pool.ts';
 const compress = promisify(zstdCompress);
 const decompress = promisify(zstdDecompress);
 
-const compressionLevel = 3;
 const lengthBytes = 4;
+
+const compression: ZstdOptions = {
+  params: { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_checksumFlag]: 1 },
+};
 
 /** A block that says it holds more values is refused: repeated ones cost it nothing, and the reader an entry each. */
 export const maxBlockValues = 16_000_000;
@@ -69,18 +80,27 @@ const Text = Compile(
 type Text = Type.Static<Type.TObject> & ReturnType<typeof textOf>;
 
 export async function encodeBlock(block: Block): Promise<Buffer> {
-  const pool = new UuidWriter();
-  const sets = block.sets.map((set) => setText(set, pool));
-  const bytes = pool.bytes();
-  const text = textOf(block, sets, crc32(bytes));
-  const params = {
-    [constants.ZSTD_c_compressionLevel]: compressionLevel,
-    [constants.ZSTD_c_checksumFlag]: 1,
-  };
-  const compressed = await compress(Buffer.from(JSON.stringify(text)), { params });
+  const { json, pool } = written(block);
+  return joined(await compress(json, compression), pool);
+}
+
+/** On this thread: for a block that is on its way as soon as it is made. */
+export function encodeBlockSync(block: Block): Buffer {
+  const { json, pool } = written(block);
+  return joined(zstdCompressSync(json, compression), pool);
+}
+
+function written(block: Block): { json: Buffer; pool: Buffer } {
+  const writer = new UuidWriter();
+  const sets = block.sets.map((set) => setText(set, writer));
+  const pool = writer.bytes();
+  return { json: Buffer.from(JSON.stringify(textOf(block, sets, crc32(pool)))), pool };
+}
+
+function joined(compressed: Buffer, pool: Buffer): Buffer {
   const length = Buffer.alloc(lengthBytes);
   length.writeUInt32LE(compressed.length);
-  return Buffer.concat([length, compressed, bytes]);
+  return Buffer.concat([length, compressed, pool]);
 }
 
 /** A block that has been checked in all that can be said without its values. */
@@ -97,13 +117,26 @@ export interface PackedBlock {
  * @throws ColumnError, or zlib's own error.
  */
 export async function openBlock(bytes: Buffer, maxBytes: number): Promise<PackedBlock> {
+  const { compressed, pool } = parted(bytes);
+  return checked(await decompress(compressed, { maxOutputLength: maxBytes }), pool);
+}
+
+/** On this thread. @throws like `openBlock`. */
+export function openBlockSync(bytes: Buffer, maxBytes: number): PackedBlock {
+  const { compressed, pool } = parted(bytes);
+  return checked(zstdDecompressSync(compressed, { maxOutputLength: maxBytes }), pool);
+}
+
+function parted(bytes: Buffer): { compressed: Buffer; pool: Buffer } {
   if (bytes.length < lengthBytes) throw new ColumnError('a block is cut short');
   const end = lengthBytes + bytes.readUInt32LE();
   if (end > bytes.length) throw new ColumnError('a block is cut short');
-  const json = await decompress(bytes.subarray(lengthBytes, end), { maxOutputLength: maxBytes });
+  return { compressed: bytes.subarray(lengthBytes, end), pool: bytes.subarray(end) };
+}
+
+function checked(json: Buffer, pool: Buffer): PackedBlock {
   const text: unknown = JSON.parse(json.toString('utf8'));
   if (!Text.Check(text)) throw new ColumnError('a block has another shape');
-  const pool = bytes.subarray(end);
   if (crc32(pool) !== text.crc) throw new ColumnError('the UUIDs of a block are damaged');
   const heads = headsOf(text as Text);
   return { heads, bytes: json.length + pool.length, unpack: () => unpack(text as Text, heads, pool) };
