@@ -167,9 +167,7 @@ class RunningEngine implements Engine {
       folder: spool.incoming,
       taken: (system, file) => spool.takenSha256(system, file),
       isOurs: (system) => this.#watch.isOurs(system),
-      requireRoom: (bytes) => {
-        if (!this.#room.hasRoom(bytes)) throw new WalError('WAL_SPOOL_FULL', 'The spool is full.');
-      },
+      requireRoom: (bytes) => this.#requireRoom(bytes),
     });
     const randomBytes = options.randomBytes ?? systemRandomBytes;
     const { site, recipients } = options;
@@ -303,6 +301,12 @@ class RunningEngine implements Engine {
       runUploads({ region, others, spool, state, clock, random, lockUntil, events }, signal),
       runDelivery({ writer, spool, clock, tell: this.#tell, store, state }, signal),
     ]);
+  }
+
+  async #requireRoom(walBytes: number): Promise<void> {
+    if (this.#room.hasRoom(walBytes)) return;
+    await this.#room.makeRoom();
+    if (!this.#room.hasRoom(walBytes)) throw new WalError('WAL_SPOOL_FULL', 'The spool is full.');
   }
 
   async #keepRoom(signal: AbortSignal): Promise<void> {

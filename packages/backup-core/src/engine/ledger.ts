@@ -98,9 +98,8 @@ export async function runDelivery(options: DeliveryOptions, signal: AbortSignal)
     } catch (error) {
       if (!signal.aborted) await failed(options, error as Error, signal);
     }
-    const waitMs = state.waitMs();
-    if (waitMs > 0) await clock.sleep(waitMs, signal);
-    else await Promise.race([changed.happened, clock.sleep(idleMs, changed.signal)]);
+    // A region that rests is asked again when its rest is over, or somebody says that it is.
+    await Promise.race([changed.happened, clock.sleep(state.waitMs() || idleMs, changed.signal)]);
     changed.end();
   }
 }

@@ -6,6 +6,8 @@ import type { Spool } from '../spool/spool.ts';
 import type { Tell } from './events.ts';
 
 const freshMs = 1_000;
+/** Of a WAL file, until one came that was larger. */
+const usualWalBytes = 16 * 1024 * 1024;
 
 export interface RoomFigures {
   readonly level: SpoolLevel;
@@ -19,8 +21,9 @@ export class Room {
   readonly #now: () => number;
   readonly #tell: Tell;
   #lookedAt = Number.NEGATIVE_INFINITY;
-  #usage = { bytes: 0, diskFreeBytes: 0 };
+  #usage = { bytes: 0, diskFreeBytes: 0, nextWalBytes: usualWalBytes };
   #level: SpoolLevel = 'roomy';
+  #making: Promise<void> | null = null;
 
   constructor(spool: Spool, limits: SpoolLimits, now: () => number, tell: Tell) {
     this.#spool = spool;
@@ -38,18 +41,28 @@ export class Room {
     };
   }
 
-  /** Whether so many more bytes would still leave it less than full. */
-  hasRoom(bytes: number): boolean {
+  /** Whether a WAL file of so many bytes may still be taken; it is counted at once. */
+  hasRoom(walBytes: number): boolean {
     this.figures();
-    const { bytes: used, diskFreeBytes } = this.#usage;
-    const after = { bytes: used + bytes, diskFreeBytes: diskFreeBytes - bytes };
-    if (levelOf(after, this.#limits) === 'full') return false;
-    this.#usage = after;
+    const { bytes, diskFreeBytes, nextWalBytes } = this.#usage;
+    if (levelOf({ ...this.#usage, nextWalBytes: walBytes }, this.#limits) === 'full') return false;
+    this.#usage = {
+      bytes: bytes + walBytes,
+      diskFreeBytes: diskFreeBytes - walBytes,
+      nextWalBytes: Math.max(nextWalBytes, walBytes),
+    };
     return true;
   }
 
   /** Lets give way what may, when it is tight. */
-  async makeRoom(): Promise<void> {
+  makeRoom(): Promise<void> {
+    this.#making ??= this.#makeRoom().finally(() => {
+      this.#making = null;
+    });
+    return this.#making;
+  }
+
+  async #makeRoom(): Promise<void> {
     this.#look();
     if (this.#level !== 'tight' && this.#level !== 'full') return;
     for (const { name, how, reason } of giveUp(this.#spool.onDisk(), this.#usage, this.#limits)) {
@@ -67,7 +80,7 @@ export class Room {
     this.#lookedAt = this.#now();
     const { bavail, bsize } = statfsSync(this.#spool.incoming);
     const bytes = this.#spool.bytesOnDisk() + folderBytes(this.#spool.incoming);
-    this.#usage = { bytes, diskFreeBytes: bavail * bsize };
+    this.#usage = { ...this.#usage, bytes, diskFreeBytes: bavail * bsize };
     const level = levelOf(this.#usage, this.#limits);
     if (level !== this.#level) this.#tell({ event: 'spool-level', level });
     this.#level = level;

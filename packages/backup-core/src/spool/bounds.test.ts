@@ -4,7 +4,7 @@ import { giveUp, levelOf, type SpooledObject, type SpoolLimits } from './bounds.
 
 const limits: SpoolLimits = { maxBytes: 1000, reserveBytes: 100, warnAt: 0.6, tightAt: 0.8, fullAt: 1 };
 const roomyDisk = 10_000;
-const used = (bytes: number) => ({ bytes, diskFreeBytes: roomyDisk });
+const used = (bytes: number, nextWalBytes = 0) => ({ bytes, diskFreeBytes: roomyDisk, nextWalBytes });
 
 function spooled(name: string, more: Partial<SpooledObject> = {}): SpooledObject {
   return { name, kind: 'dump', bytes: 100, sealedAt: 0, heldBy: 0, begunBy: 0, ...more };
@@ -17,8 +17,8 @@ test('a spool is warned of, then tight, then full; a disk that others fill count
     'tight',
     'full',
   ]);
-  expect(levelOf({ bytes: 300, diskFreeBytes: 150 }, limits)).toBe('tight');
-  expect(levelOf({ bytes: 0, diskFreeBytes: 50 }, limits)).toBe('full');
+  expect(levelOf({ ...used(300), diskFreeBytes: 150 }, limits)).toBe('tight');
+  expect(levelOf({ ...used(0), diskFreeBytes: 50 }, limits)).toBe('full');
 });
 
 test('of dumps that nobody has, the older ones go and the newest stays', () => {
@@ -45,6 +45,12 @@ test('what a region holds leaves the disk, WAL last and only when it is full', (
     expect.objectContaining({ name: 'base', how: 'leave' }),
   ]);
   expect(giveUp(objects, used(1200), limits).map(({ name }) => name)).toEqual(['base', 'wal']);
+});
+
+test('a spool that has no room for the next WAL file is full, and lets what a region holds make room for it', () => {
+  expect([levelOf(used(900, 99), limits), levelOf(used(900, 100), limits)]).toEqual(['tight', 'full']);
+  const wal = [1, 2].map((at) => spooled(`wal ${at}`, { kind: 'wal', heldBy: 1, sealedAt: at }));
+  expect(giveUp(wal, used(900, 100), limits).map(({ name }) => name)).toEqual(['wal 1']);
 });
 
 test('WAL that no region holds is never given up, and only dumps are ever dropped', () => {

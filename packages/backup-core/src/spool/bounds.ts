@@ -5,8 +5,9 @@
  *   warn   from `warnAt` on: the operator is told.
  *   tight  from `tightAt` on: no base backup and no dump is begun. Dumps that nobody holds give way to a newer one, with a
  *          record. Dumps, bases and sync logs that a region holds leave this disk: the other region fetches them from there.
- *   full   from `fullAt` on: WAL that a region holds leaves this disk in the same way. When that does not help, the archive says
- *          no: Postgres keeps its WAL, and the operator is alarmed. WAL that no region holds is never given up.
+ *   full   from where the next WAL file would not fit below `fullAt`: WAL that a region holds leaves this disk in the same way. When
+ *          that does not help, the archive says no: Postgres keeps its WAL, and the operator is alarmed. WAL that no region holds
+ *          is never given up.
  */
 import type { ObjectKind } from '../format/object.ts';
 
@@ -36,6 +37,8 @@ export interface SpoolUsage {
   /** Sealed and plain, of this spool. */
   readonly bytes: number;
   readonly diskFreeBytes: number;
+  /** Of the next WAL file: room that is left, and too small for it, is none. */
+  readonly nextWalBytes: number;
 }
 
 /** What the spool may hold altogether as things stand. */
@@ -46,7 +49,7 @@ export function capacity(usage: SpoolUsage, limits: SpoolLimits): number {
 
 export function levelOf(usage: SpoolUsage, limits: SpoolLimits): SpoolLevel {
   const room = capacity(usage, limits);
-  if (usage.bytes >= room * limits.fullAt) return 'full';
+  if (usage.bytes + usage.nextWalBytes >= room * limits.fullAt) return 'full';
   if (usage.bytes >= room * limits.tightAt) return 'tight';
   return usage.bytes >= room * limits.warnAt ? 'warn' : 'roomy';
 }
@@ -75,13 +78,15 @@ export function giveUp(objects: readonly SpooledObject[], usage: SpoolUsage, lim
   const room = capacity(usage, limits);
   let bytes = usage.bytes;
   const given: GivenUp[] = [];
-  const give = (candidates: SpooledObject[], downTo: number, how: GivenUp['how'], reason: string) => {
+  const give = (candidates: SpooledObject[], below: number, how: GivenUp['how'], reason: string) => {
     for (const { name, bytes: freed } of candidates) {
-      if (bytes < room * downTo) return;
+      if (bytes < below) return;
       given.push({ name, how, reason });
       bytes -= freed;
     }
   };
+  const tight = room * limits.tightAt;
+  const full = room * limits.fullAt - usage.nextWalBytes;
   const oldestFirst = objects.toSorted((a, b) => a.sealedAt - b.sealedAt);
   const newestDump = oldestFirst.findLast(({ kind }) => kind === 'dump');
   const superseded = oldestFirst.filter(
@@ -89,7 +94,7 @@ export function giveUp(objects: readonly SpooledObject[], usage: SpoolUsage, lim
   );
   give(
     superseded,
-    limits.tightAt,
+    Math.min(tight, full),
     'drop',
     'no room, and a newer dump waits that no region had before it either',
   );
@@ -98,10 +103,10 @@ export function giveUp(objects: readonly SpooledObject[], usage: SpoolUsage, lim
   const fetched = 'no room, and a region holds it: the others fetch it from there';
   give(
     held.filter((one) => !isWal(one)),
-    limits.tightAt,
+    Math.min(tight, full),
     'leave',
     fetched,
   );
-  give(held.filter(isWal), limits.fullAt, 'leave', fetched);
+  give(held.filter(isWal), full, 'leave', fetched);
   return given;
 }

@@ -78,9 +78,8 @@ async function runLane(
     const mayBegin = waitMs === 0 && (lane === 'bulk' ? !isOverdue(options) : sending.bytes < maxUrgentBytes);
     const item = mayBegin ? spool.next(region.name, lane) : null;
     if (item === null) {
-      await Promise.race([change.happened, clock.sleep(Math.max(waitMs, idleMs), change.signal)]);
+      await Promise.race([change.happened, clock.sleep(waitMs || idleMs, change.signal)]);
       change.end();
-      if (waitMs > 0) await clock.sleep(state.waitMs(), signal);
       continue;
     }
     change.end();
@@ -106,10 +105,10 @@ async function bringUnlessOverdue(
 ): Promise<void> {
   const aside = new AbortController();
   const done = new AbortController();
+  const over = AbortSignal.any([done.signal, signal]);
   const watching = (async () => {
-    while (!done.signal.aborted && !isOverdue(options))
-      await options.clock.sleep(yieldCheckMs, AbortSignal.any([done.signal, signal]));
-    if (!done.signal.aborted) aside.abort(steppedAside);
+    while (!over.aborted && !isOverdue(options)) await options.clock.sleep(yieldCheckMs, over);
+    if (!over.aborted) aside.abort(steppedAside);
   })();
   try {
     await bring(options, item, AbortSignal.any([signal, aside.signal]));

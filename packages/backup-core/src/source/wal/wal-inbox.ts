@@ -27,7 +27,7 @@ export interface WalInboxOptions {
   /** Whether the server that is backed up has this identifier. */
   isOurs(systemIdentifier: string): Promise<boolean>;
   /** @throws WalError WAL_SPOOL_FULL */
-  requireRoom(bytes: number): void;
+  requireRoom(bytes: number): void | Promise<void>;
 }
 
 export interface TakenFile {
@@ -56,7 +56,7 @@ export function openWalInbox(options: WalInboxOptions): WalInbox {
     folder: folders.wal,
     async take(file, body, facts) {
       const name = parseWalName(file);
-      options.requireRoom(facts.bytes);
+      await options.requireRoom(facts.bytes);
       if (inFlight.has(file)) throw new WalError('WAL_INCOMPLETE', `${file} is being taken already.`);
       inFlight.add(file);
       const part = join(folders.part, `${file}-${randomBytes(4).toString('hex')}`);
