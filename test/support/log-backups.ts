@@ -124,7 +124,7 @@ export async function startLogBackups(site: string): Promise<LogBackups> {
         await program.parseAsync([...args, '--key', keyFile, '--config', config], { from: 'user' });
       } catch (error) {
         told.code = exitCodeOf(error);
-        told.errors += explain(error);
+        told.errors += explain(error, language);
       }
       return told;
     },

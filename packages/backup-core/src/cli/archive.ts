@@ -22,6 +22,7 @@ import { manifestStoreOf } from '../upload/manifest-store.ts';
 import { type BackupConfig, readSecret, regionField } from './config/config.ts';
 import { ConfigError } from './config/errors.ts';
 import type { Terminal } from './terminal.ts';
+import { words } from './words.ts';
 
 export type OpenRegion = (settings: RegionSettings) => Region & { close?(): void };
 
@@ -155,7 +156,7 @@ export async function decryptorOf(options: KeyOptions, terminal: Terminal): Prom
   if (key === undefined) return { kind: 'gpg', ...(gpgHome !== undefined && { home: gpgHome }) };
   const passphrase = async () => {
     if (passphraseFile !== undefined) return readSecret('--passphrase-file', passphraseFile);
-    const typed = await terminal.askHidden(`Passphrase of ${key}: `);
+    const typed = await terminal.askHidden(`${words[terminal.language].passphrase} ${key}: `);
     if (typed === null)
       throw new ConfigError('--passphrase-file', 'is not given', 'name a file with the passphrase');
     return typed;

@@ -147,7 +147,7 @@ test('a drill signs a proof, and status tells of it', async () => {
   expect([code, JSON.parse(out)]).toMatchObject([0, { passed: true, compared: { rows: 100 } }]);
   const status = JSON.parse((await run(['status', '--json'])).out);
   expect(status.lastProof).toMatchObject({ passed: true, kind: 'base' });
-  expect((await run(withKey('drill', '--if-due'))).out).toContain('the next drill of a base is due at');
+  expect((await run(withKey('drill', '--if-due'))).out).toContain('base: the next drill is due at');
   const proofs = join(site.live.dir, 'state', 'proofs');
   expect(readdirSync(proofs)).toHaveLength(1);
   rmSync(proofs, { recursive: true });

@@ -11,12 +11,13 @@ import { decryptorOf, type KeyOptions, openArchive, readerOf, regionSettings } f
 import type { CliParts } from './cli.ts';
 import { type BackupConfig, readConfig, required } from './config/config.ts';
 import { ConfigError } from './config/errors.ts';
-import { exitCodeHelp, exitCodes } from './exit-codes.ts';
+import { exitCodeHelp, exitCodes, reasonOf } from './exit-codes.ts';
 import { progressLine } from './progress-line.ts';
 import { drillPolicies, keepProof, publishProof, readProofs } from './proofs.ts';
 import { tellFault } from './restore-command.ts';
 import { withConfig, withKey } from './shared-options.ts';
-import { duration } from './words.ts';
+import type { Language } from './terminal.ts';
+import { duration, words } from './words.ts';
 
 interface Options extends KeyOptions {
   config: string;
@@ -61,7 +62,7 @@ async function drill(options: Options, parts: CliParts): Promise<void> {
   const folder = options.out ?? join(required(config, 'stateDir'), 'proofs');
   const due = await stateOf(config, options.kind, parts);
   if (options.ifDue && due.next > now()) {
-    terminal.write(`the next drill of a ${options.kind} is due at ${due.next.toISOString()}\n`);
+    terminal.write(`${options.kind}: ${words[terminal.language].drillDue} ${due.next.toISOString()}\n`);
     return;
   }
   const region = options.region ?? due.region;
@@ -88,7 +89,7 @@ async function drill(options: Options, parts: CliParts): Promise<void> {
     const signed = signProof(proof, signer);
     const file = await keepProof(folder, signed);
     await publish(file, signed, config, parts);
-    terminal.write(options.json ? `${JSON.stringify(proof)}\n` : proofText(proof, file));
+    terminal.write(options.json ? `${JSON.stringify(proof)}\n` : proofText(proof, file, terminal.language));
     if (!proof.passed) setExitCode(exitCodes.drillFailed);
   } finally {
     archive.close();
@@ -123,7 +124,7 @@ async function publish(
   for (const values of config.regions) {
     const region = openRegion(regionSettings(config, values));
     await publishProof(file, signed, region, signal).catch((error: Error) =>
-      terminal.complain(`${error.message}\n`),
+      terminal.complain(`${reasonOf(error, terminal.language)}\n`),
     );
     region.close?.();
   }
@@ -152,16 +153,18 @@ function smokeBy(command: string, signal: AbortSignal): NonNullable<DrillOptions
 function proofText(
   { passed, region, object, compared, rtoMs, rpoMs, problems }: Proof,
   file: string,
+  language: Language,
 ): string {
+  const say = words[language];
   const times = `RTO ${rtoMs === null ? '–' : duration(rtoMs)}, RPO ${rpoMs === null ? '–' : duration(rpoMs)}`;
   const what = compared
-    ? `${compared.tables} tables, ${compared.rows} rows compared with ${compared.with}`
+    ? `${compared.tables} ${say.tables}, ${compared.rows} ${say.rowsCompared} ${compared.with}`
     : '';
   const lines = [
-    `${passed ? 'PASSED' : 'FAILED'}  ${region}  ${object?.name ?? ''}  ${times}`,
+    `${passed ? say.passed : say.failed}  ${region}  ${object?.name ?? ''}  ${times}`,
     what,
     ...problems,
-    `proof: ${file}`,
+    `${say.proof}: ${file}`,
   ];
   return `${lines.filter(Boolean).join('\n')}\n`;
 }

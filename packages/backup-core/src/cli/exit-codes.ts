@@ -1,6 +1,10 @@
+import { frenchPhrase } from '../french/config.ts';
+import { frenchError } from '../french/errors.ts';
 import { syncLogErrors } from '../log-back/errors.ts';
 import { restoreErrors } from '../restore/errors.ts';
 import { rowsBackErrors } from '../rows-back/errors.ts';
+import { ConfigError } from './config/errors.ts';
+import type { Language } from './terminal.ts';
 
 export const exitCodes = {
   ok: 0,
@@ -93,9 +97,21 @@ export function isUsage(error: unknown): boolean {
   return typeof code === 'string' && code.startsWith('commander.');
 }
 
-/** One sentence for a person, and the advice if the error has one. */
-export function explain(error: unknown): string {
-  const { message, advice } = error as { message?: string; advice?: string };
+/** One sentence for a person, and the advice if the error has one. In French, what the program itself says stands behind. */
+export function explain(error: unknown, language: Language = 'en'): string {
+  const { code, message, advice } = error as { code?: unknown; message?: string; advice?: string };
+  if (language === 'fr' && error instanceof ConfigError)
+    return `${error.field} ${frenchPhrase(error.problem)} : ${frenchPhrase(error.fix)}.`;
   const first = message || String(error);
+  const french = language === 'fr' ? frenchError(code) : null;
+  if (french) return `${french.what} ${french.advice}\n  (${String(code)} : ${first})`;
   return advice && !first.includes(advice.replace(/\.$/, '').slice(1)) ? `${first} ${advice}` : first;
+}
+
+/** What is the matter, without advice, for a line that names the place. In French, with the object it is about. */
+export function reasonOf(error: unknown, language: Language, object?: string): string {
+  const { code, message } = error as { code?: unknown; message?: string };
+  const french = language === 'fr' ? frenchError(code) : null;
+  if (!french) return message || String(error);
+  return object === undefined ? `${french.what} (${code})` : `${object} : ${french.what} (${code})`;
 }

@@ -5,8 +5,10 @@ import { makeManifestKey } from '../keys/manifest-key.ts';
 import { enrolRecipient } from '../keys/recipient.ts';
 import type { CliParts } from './cli.ts';
 import { exitCodeHelp } from './exit-codes.ts';
+import { words } from './words.ts';
 
 export function addKeysCommands(program: Command, { terminal, now }: CliParts): void {
+  const say = words[terminal.language];
   program
     .command('init')
     .description(
@@ -20,10 +22,8 @@ export function addKeysCommands(program: Command, { terminal, now }: CliParts): 
     .action(async ({ manifestKey: file }: { manifestKey: string }) => {
       await mkdir(dirname(file), { recursive: true, mode: 0o700 });
       const key = await makeManifestKey(file);
-      terminal.write(`fingerprint  ${key.fingerprint}\npublic key   ${key.publicKey}\n`);
-      terminal.write(
-        'Print both into the emergency kit: without them nobody can tell this manifest from a forged one.\n',
-      );
+      terminal.write(`${say.fingerprint}  ${key.fingerprint}\n${say.publicKey}   ${key.publicKey}\n`);
+      terminal.write(`${say.intoKit}\n`);
     });
   const keys = program.command('keys').description('OpenPGP keys that backups are sealed for.');
   keys
@@ -36,7 +36,7 @@ export function addKeysCommands(program: Command, { terminal, now }: CliParts): 
     .action(async (file: string) => {
       await mkdir(dirname(file), { recursive: true, mode: 0o700 });
       const { fingerprint, publicKey } = await makeManifestKey(file);
-      terminal.complain(`fingerprint  ${fingerprint}\n`);
+      terminal.complain(`${say.fingerprint}  ${fingerprint}\n`);
       terminal.write(`${JSON.stringify({ drillKeys: [publicKey] })}\n`);
     });
   keys
@@ -48,7 +48,7 @@ export function addKeysCommands(program: Command, { terminal, now }: CliParts): 
       const enrolledAt = now();
       const { fingerprint, userId, expires } = await enrolRecipient(await readFile(file), enrolledAt);
       terminal.complain(
-        `${fingerprint}  ${userId}  ${expires ? `until ${expires.toISOString()}` : 'without end'}\n`,
+        `${fingerprint}  ${userId}  ${expires ? `${say.until} ${expires.toISOString()}` : say.withoutEnd}\n`,
       );
       terminal.write(`${JSON.stringify({ file, enrolledAt: enrolledAt.toISOString() })}\n`);
     });

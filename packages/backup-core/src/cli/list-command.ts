@@ -6,7 +6,7 @@ import type { CliParts } from './cli.ts';
 import { readConfig } from './config/config.ts';
 import { exitCodeHelp } from './exit-codes.ts';
 import { withConfig, withRegion } from './shared-options.ts';
-import { bytes } from './words.ts';
+import { bytes, words } from './words.ts';
 
 interface Options {
   config: string;
@@ -25,6 +25,7 @@ export function addListCommand(program: Command, { openRegion, terminal, signal 
     .addOption(new Option('--kind <kind>', 'all objects of one kind').choices(objectKinds))
     .option('--json', 'one line of JSON for each object')
     .addHelpText('after', exitCodeHelp(['ok', 'failed', 'usage', 'unreachable', 'manifest']));
+  const say = words[terminal.language];
   withRegion(withConfig(command)).action(async ({ config, region, upTo, kind, json }: Options) => {
     const archive = await openArchive({ config: readConfig(config), openRegion, only: region, upTo, signal });
     archive.close();
@@ -36,8 +37,12 @@ export function addListCommand(program: Command, { openRegion, terminal, signal 
     const wal = archive.objects.filter((one) => one.kind === 'wal') as SealedObject<'wal'>[];
     const last = wal.toSorted((a, b) => Date.parse(a.about.closedAt) - Date.parse(b.about.closedAt)).at(-1);
     if (last)
-      terminal.write(`wal   ${wal.length} objects, to ${describeMoment(Date.parse(last.about.closedAt))}\n`);
-    terminal.write(`manifest entry ${archive.manifest.head.number} of ${archive.manifest.head.at}\n`);
+      terminal.write(
+        `wal   ${wal.length} ${say.objects}, ${say.to} ${describeMoment(Date.parse(last.about.closedAt))}\n`,
+      );
+    terminal.write(
+      `${say.manifest}: ${say.entry} ${archive.manifest.head.number} ${say.of} ${archive.manifest.head.at}\n`,
+    );
   });
 }
 

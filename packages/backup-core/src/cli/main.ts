@@ -24,7 +24,7 @@ export async function main(): Promise<void> {
       setExitCode,
     }).parseAsync();
   } catch (error) {
-    if (!isUsage(error)) terminal.complain(`skooly-backup: ${explain(error)}\n`);
+    if (!isUsage(error)) terminal.complain(`skooly-backup: ${explain(error, terminal.language)}\n`);
     process.exitCode ||= exitCodeOf(error);
   }
 }

@@ -7,7 +7,7 @@ import { decryptorOf, type KeyOptions, openArchive, readerOf } from './archive.t
 import type { CliParts } from './cli.ts';
 import { readConfig } from './config/config.ts';
 import { ConfigError } from './config/errors.ts';
-import { exitCodeHelp, restoreExitCodes } from './exit-codes.ts';
+import { exitCodeHelp, reasonOf, restoreExitCodes } from './exit-codes.ts';
 import { progressLine } from './progress-line.ts';
 import { portNumber, wholeNumber, withConfig, withKey, withRegion } from './shared-options.ts';
 import type { Terminal } from './terminal.ts';
@@ -140,6 +140,7 @@ function running(
   return `${say.running}: ${dataDir}, ${where} (${say.took} ${duration(tookMs)}).\n${say.settings}\n`;
 }
 
-export function tellFault({ region, object, reason }: Fault, { complain, language }: Terminal): void {
-  complain(`${object}: ${words[language].fault} ${region}: ${reason}\n`);
+export function tellFault({ region, object, reason, code }: Fault, { complain, language }: Terminal): void {
+  const why = reasonOf({ code, message: reason }, language);
+  complain(`${object}: ${words[language].fault} ${region}: ${why}\n`);
 }

@@ -29,6 +29,7 @@ import {
 import { exitCodeHelp } from './exit-codes.ts';
 import { readProofs } from './proofs.ts';
 import { withConfig } from './shared-options.ts';
+import { words } from './words.ts';
 
 const RETENTION_EVERY_MS = 24 * 3_600_000;
 
@@ -52,7 +53,7 @@ export function addRunCommands(program: Command, parts: CliParts): void {
       .addHelpText('after', exitCodeHelp(['ok', 'failed', 'usage']))
       .action(async ({ config }: { config: string }) => {
         await askDaemon(await requireDaemon(readConfig(config), now()), request, signal);
-        terminal.write('sealed; it is on its way to the regions\n');
+        terminal.write(`${words[terminal.language].sealed}\n`);
       });
   now1('dump', 'Have the running daemon make a dump now.');
   now1('base', 'Have the running daemon make a base backup now.');

@@ -41,7 +41,16 @@ test('the newest log comes back as one file, and what it is for and what else th
   expect((await backups.command('sync-log', '--to', file)).code).toBe(43);
   backups.language = 'fr';
   const french = await backups.command('sync-log', '--to', `${file}.fr`, '--epoch', 'first-life');
+  const verified = await backups.command('verify', '--deep', '--open');
+  const refused = await backups.command('sync-log', '--to', file);
   backups.language = 'en';
+  expect([verified.code, verified.out]).toEqual([
+    0,
+    expect.stringMatching(/^registre: entrée 3 du .*: vérifié\ntout est intact/),
+  ]);
+  expect(refused.errors).toMatch(
+    /Le fichier existe déjà, ou ne peut pas être écrit\. .*\n {2}\(SYNC_LOG_FILE : /,
+  );
   expect(french.errors).toContain('Il y a aussi second-life');
   expect(french.out).toContain('Sur la nouvelle machine');
   expect((await backups.command('sync-log', '--to', `${file}.x`, '--epoch', 'third')).code).toBe(40);

@@ -6,8 +6,10 @@ import { openObject, verifyCipher } from '../seal/open-object.ts';
 import { type Archive, decryptorOf, evidence, type KeyOptions, openArchive } from './archive.ts';
 import type { CliParts } from './cli.ts';
 import { readConfig } from './config/config.ts';
-import { exitCodeHelp, exitCodes } from './exit-codes.ts';
+import { exitCodeHelp, exitCodes, reasonOf } from './exit-codes.ts';
 import { withConfig, withKey, withRegion } from './shared-options.ts';
+import type { Language } from './terminal.ts';
+import { words } from './words.ts';
 
 interface Options extends KeyOptions {
   config: string;
@@ -39,32 +41,33 @@ async function verify(
   options: Options,
   { openRegion, terminal, signal, setExitCode }: CliParts,
 ): Promise<void> {
+  const say = words[terminal.language];
   const config = readConfig(options.config);
   const decryptor = options.open ? await decryptorOf(options, terminal) : null;
   const archive = await openArchive({ config, openRegion, only: options.region, upTo: options.upTo, signal });
   try {
     const { head } = archive.manifest;
     terminal.write(
-      `manifest: entry ${head.number} of ${head.at}, ${archive.objects.length} objects: verified\n`,
+      `${say.manifest}: ${say.entry} ${head.number} ${say.of} ${head.at}, ${archive.objects.length} ${say.objects}: ${say.verified}\n`,
     );
     let problems = 0;
     const report = (text: string) => {
       problems++;
       terminal.write(`${text}\n`);
     };
-    for (const { store, error } of archive.failed) report(`${store}: ${(error as Error).message}`);
-    for (const { store, head: ends } of archive.behind)
-      report(`${store}: its manifest ends with entry ${ends.number}`);
+    for (const { store, error } of archive.failed) report(`${store}: ${reasonOf(error, terminal.language)}`);
+    for (const { store, head: ends } of archive.behind) report(`${store}: ${say.endsWith} ${ends.number}`);
     for (const { region, holds } of await evidence(archive, signal)) {
-      if (holds === null) report(`${region}: it cannot be listed`);
+      if (holds === null) report(`${region}: ${say.notListed}`);
       else
         for (const { name } of archive.objects)
-          if (!holds.has(name)) report(`${region}: ${name} is missing or has another size`);
+          if (!holds.has(name)) report(`${region}: ${name} ${say.missing}`);
     }
     if (options.deep || options.open)
-      for (const region of archive.regions) await readAll(region, archive, decryptor, report, signal);
+      for (const region of archive.regions)
+        await readAll(region, archive, decryptor, report, terminal.language, signal);
     if (problems > 0) setExitCode(exitCodes.damaged);
-    terminal.write(problems === 0 ? 'everything is whole\n' : `${problems} problems\n`);
+    terminal.write(problems === 0 ? `${say.whole}\n` : `${problems} ${say.problems}\n`);
   } finally {
     archive.close();
   }
@@ -75,6 +78,7 @@ async function readAll(
   { objects }: Archive,
   decryptor: Decryptor | null,
   report: (text: string) => void,
+  language: Language,
   signal: AbortSignal,
 ): Promise<void> {
   const bySha256 = new Map(objects.map(({ sha256, name }) => [sha256, name]));
@@ -91,7 +95,7 @@ async function readAll(
     for (const object of waiting) {
       await read(object).catch((error: Error) => {
         signal.throwIfAborted();
-        report(`${region.name}: ${error.message}`);
+        report(`${region.name}: ${reasonOf(error, language, object.name)}`);
       });
     }
   };

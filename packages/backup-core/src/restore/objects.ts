@@ -27,6 +27,8 @@ export interface Fault {
   readonly region: string;
   readonly object: string;
   readonly reason: string;
+  /** Of the error, when it has one. */
+  readonly code?: string | undefined;
   readonly damaged: boolean;
 }
 
@@ -46,7 +48,7 @@ export async function readObject<T>(
       if (!isFaultOfRegion(cause)) throw cause;
       const { code, message } = cause as Error & { code?: string };
       const damaged = code?.startsWith('OBJECT_') === true || code === 'RESTORE_OBJECT_DAMAGED';
-      const fault = { region: source.name, object: object.name, reason: message, damaged };
+      const fault = { region: source.name, object: object.name, reason: message, code, damaged };
       faults.push(fault);
       first ??= cause;
       reader.onFault?.(fault);

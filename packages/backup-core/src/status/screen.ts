@@ -1,4 +1,5 @@
 /** The status as a person reads it, in French or English. */
+import { frenchError } from '../french/errors.ts';
 import { describeMoment } from '../restore/target.ts';
 import type { Alarm, RegionStatus, Status } from './status.ts';
 
@@ -103,11 +104,20 @@ export function statusScreen(status: Status, language: Language): string {
   return `${lines.join('\n')}\n`;
 }
 
-function regionLine({ name, state, problem, walUntil, missing }: RegionStatus, language: Language): string {
+function regionLine(region: RegionStatus, language: Language): string {
+  const { name, state, walUntil, missing } = region;
   const say = labels[language];
+  const problem = problemOf(region, language);
   const until = walUntil ? `${say.wal} ${describeMoment(Date.parse(walUntil))}` : '';
   const lacks = missing ? `${missing} ${say.missing}` : '';
   return field(`${say.region} ${name}`, [say.state[state], problem, until, lacks].filter(Boolean).join(', '));
+}
+
+/** The state says in French that a region is behind: the number of its last entry is in `--json`. */
+function problemOf({ state, problem, code }: RegionStatus, language: Language): string | null {
+  if (language === 'en' || problem === null) return problem;
+  if (state === 'behind') return null;
+  return frenchError(code)?.what.replace(/\.$/, '') ?? problem;
 }
 
 function proofLine({ lastProof }: Status, language: Language): string[] {

@@ -102,6 +102,6 @@ test('a region that cannot be read, one that is behind, a failed drill and a sil
   );
   const french = statusScreen(found, 'fr');
   expect(french).toContain('ALARME DRILL_FAILED: le dernier exercice de restauration a échoué');
-  expect(french).toContain('Region douala cannot be reached.');
+  expect(french).toContain('EN PANNE, La région ne répond pas');
   expect(statusScreen(found, 'en')).toContain('ALARM DAEMON_SILENT: the backup daemon');
 });

@@ -47,6 +47,8 @@ export interface RegionStatus {
   readonly name: string;
   readonly state: 'ok' | 'behind' | 'failed';
   readonly problem: string | null;
+  /** Of the problem, when it has one. */
+  readonly code: string | null;
   /** Every commit before it comes back from this region alone. */
   readonly walUntil: string | null;
   readonly lagMs: number | null;
@@ -205,10 +207,16 @@ function regionStatus(
     name: region,
     state: failure || holds === null ? 'failed' : late ? 'behind' : 'ok',
     problem,
+    code: codeOf(failure?.error) ?? (holds === null ? 'REGION_UNREACHABLE' : null),
     walUntil: safe === null ? null : new Date(safe).toISOString(),
     lagMs: safe === null ? null : Math.max(0, now.getTime() - safe),
     missing: holds === null ? null : objects.filter(({ name }) => !holds.has(name)).length,
   };
+}
+
+function codeOf(error: unknown): string | null {
+  const { code } = (error ?? {}) as { code?: unknown };
+  return typeof code === 'string' ? code : null;
 }
 
 function drillStatuses({ evidence, proofs, drills, now, objects }: StatusInput): DrillStatus[] {
