@@ -84,9 +84,11 @@ function openRegions({ config, openRegion, only }: ArchiveOptions): (Region & { 
   return chosen.map((values) => openRegion(regionSettings(config, values)));
 }
 
+/** @param probePrefix Where what probes an endpoint is put: a site's credential may write below its own prefix alone. */
 export function regionSettings(
   config: BackupConfig,
   values: BackupConfig['regions'][number],
+  probePrefix = `${config.site}/`,
 ): RegionSettings {
   const { name, endpoint, bucket, accessKeyId, secretKeyFile, signingRegion, pathStyle, lockMode } = values;
   const secret = readSecret(regionField(config, values, 'secretKeyFile'), secretKeyFile);
@@ -95,6 +97,7 @@ export function regionSettings(
     endpoint,
     bucket,
     credentials: new RegionCredentials(accessKeyId, secret),
+    probePrefix,
     abilitiesFile: config.stateDir ? join(config.stateDir, `region-${name}.json`) : null,
     ...(signingRegion !== undefined && { signingRegion }),
     ...(pathStyle !== undefined && { pathStyle }),

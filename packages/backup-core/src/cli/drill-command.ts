@@ -13,7 +13,7 @@ import { type BackupConfig, readConfig, required } from './config/config.ts';
 import { ConfigError } from './config/errors.ts';
 import { exitCodeHelp, exitCodes, reasonOf } from './exit-codes.ts';
 import { progressLine } from './progress-line.ts';
-import { drillPolicies, keepProof, publishProof, readProofs } from './proofs.ts';
+import { drillPolicies, keepProof, proofPrefix, publishProof, readProofs } from './proofs.ts';
 import { tellFault } from './restore-command.ts';
 import { withConfig, withKey } from './shared-options.ts';
 import type { Language } from './terminal.ts';
@@ -122,7 +122,7 @@ async function publish(
   { openRegion, terminal, signal }: CliParts,
 ): Promise<void> {
   for (const values of config.regions) {
-    const region = openRegion(regionSettings(config, values));
+    const region = openRegion(regionSettings(config, values, proofPrefix(config.site)));
     await publishProof(file, signed, region, signal).catch((error: Error) =>
       terminal.complain(`${reasonOf(error, terminal.language)}\n`),
     );

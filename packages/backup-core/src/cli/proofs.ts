@@ -18,7 +18,7 @@ const NEWEST = 100;
 
 const DAY_MS = 24 * 3_600_000;
 
-const prefixOf = (site: string) => `drills/${site}/`;
+export const proofPrefix = (site: string) => `drills/${site}/`;
 
 /** From this machine and from the regions that answer, oldest first. */
 export async function readProofs(
@@ -59,7 +59,7 @@ async function regionProofs(
   signal: AbortSignal,
 ): Promise<string[]> {
   const names: string[] = [];
-  for await (const { name } of region.list(prefixOf(site), { signal })) names.push(name);
+  for await (const { name } of region.list(proofPrefix(site), { signal })) names.push(name);
   return Promise.all(
     names
       .sort()
@@ -86,7 +86,7 @@ export async function publishProof(
   const bytes = await readFile(path);
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   const options = { signal, state: noMultipartState };
-  await region.put(prefixOf(proof.site) + fileName(proof), { path, bytes: bytes.length, sha256 }, options);
+  await region.put(proofPrefix(proof.site) + fileName(proof), { path, bytes: bytes.length, sha256 }, options);
 }
 
 function fileName({ at, drill }: Proof): string {
