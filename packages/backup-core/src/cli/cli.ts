@@ -4,6 +4,7 @@
  */
 import { Command } from 'commander';
 import type pino from 'pino';
+import { frenchAfter, frenchComplaint, putInFrench } from '../french/help.ts';
 import type { OpenRegion } from './archive.ts';
 import { addDrillCommand } from './drill-command.ts';
 import { addKeysCommands } from './keys-command.ts';
@@ -34,7 +35,11 @@ export function buildCli(parts: CliParts): Command {
     'Sealed backups in two regions: made, watched, proven, and brought back.',
   );
   program.exitOverride();
-  program.configureOutput({ writeOut: parts.terminal.write, writeErr: parts.terminal.complain });
+  const { write, complain, language } = parts.terminal;
+  program.configureOutput({
+    writeOut: language === 'fr' ? (text) => write(frenchAfter(text)) : write,
+    writeErr: language === 'fr' ? (text) => complain(frenchComplaint(text)) : complain,
+  });
   addRunCommands(program, parts);
   addKeysCommands(program, parts);
   addKitCommand(program, parts);
@@ -46,5 +51,6 @@ export function buildCli(parts: CliParts): Command {
   addDrillCommand(program, parts);
   addRowsBackCommand(program, parts);
   addRetentionCommand(program, parts);
+  if (language === 'fr') putInFrench(program);
   return program;
 }
