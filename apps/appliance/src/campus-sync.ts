@@ -113,8 +113,8 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
   const log = SyncLog.open(stateDir, isApplyOrigin(databaseUrl), { now, stamp });
   const catalog = await openCatalog(database, options.syncMap);
   const capture = campusCapture(databaseUrl, catalog, {
-    append(transactions) {
-      log.append(transactions);
+    async append(transactions) {
+      await log.append(transactions);
       for (const table of new Set(transactions.flatMap(({ truncated = [] }) => truncated)))
         void takeBack(table);
     },

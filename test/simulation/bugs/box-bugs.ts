@@ -6,33 +6,19 @@ import type { SyncLog } from '../../../apps/appliance/src/sync-log/sync-log.ts';
 import type { Database } from '../database/database.ts';
 import type { BoxWrap } from '../sites/box.ts';
 
-const fsyncEveryUs = 400_000;
-
-/** A death loses what the log had taken since the disk was last told to keep it. */
-export const acknowledgedBeforeDurable: BoxWrap['sink'] = (log, process, file) => {
-  let kept = { seq: log.lastSeq, lsn: log.lsn };
-  const keep = async (): Promise<void> => {
-    await process.sleep(fsyncEveryUs);
-    kept = { seq: log.lastSeq, lsn: log.lsn };
-    return keep();
-  };
-  void keep();
-  process.onDeath(() => {
-    file.prepare('DELETE FROM txn WHERE seq > ?').run(kept.seq);
-    file.prepare('DELETE FROM touch WHERE seq > ?').run(kept.seq);
-    const setMeta = file.prepare('UPDATE meta SET value = ? WHERE name = ?');
-    setMeta.run(String(kept.seq), 'lastSeq');
-    setMeta.run(String(kept.lsn), 'lsn');
-    file
-      .prepare("UPDATE meta SET value = min(CAST(value AS INTEGER), ?) WHERE name = 'acknowledged'")
-      .run(kept.seq);
-  });
-  return log;
-};
+/** Whoever waits for the disk goes on at once. */
+export const acknowledgedBeforeDurable: BoxWrap['disk'] = (disk) => ({
+  ...disk,
+  async settle() {
+    void disk.settle();
+  },
+});
 
 export const duplicatesNotRecognised: BoxWrap['sink'] = (log) => ({
   append(transactions) {
-    log.append(transactions.map((transaction, index) => ({ ...transaction, endLsn: log.lsn + index + 1 })));
+    return log.append(
+      transactions.map((transaction, index) => ({ ...transaction, endLsn: log.lsn + index + 1 })),
+    );
   },
 });
 

@@ -49,8 +49,8 @@ export const bugs: Record<string, Bug> = {
   'cursor-outside': atRelay("the campus's cursor moves in a commit of its own, after the rows", {
     store: cursorOutside,
   }),
-  'ack-before-fsync': atBox('Postgres is told that a transaction is in the log before the disk has it', {
-    sink: acknowledgedBeforeDurable,
+  'ack-before-fsync': atBox('a transaction of the log is confirmed and pushed before the disk has it', {
+    disk: acknowledgedBeforeDurable,
   }),
   'origin-filter-off-campus': atBox('capture at the campus logs what the follower wrote', {
     isApply: nobody,

@@ -18,7 +18,7 @@ import {
   giveBack,
 } from '../../../apps/appliance/src/restore/give-back.ts';
 import { CloudRestoredError } from '../../../apps/appliance/src/restore/restore.ts';
-import { SyncLog } from '../../../apps/appliance/src/sync-log/sync-log.ts';
+import { type Settling, SyncLog } from '../../../apps/appliance/src/sync-log/sync-log.ts';
 import { RelayError } from '../../../apps/cloud-relay/src/errors.ts';
 import type { Database } from '../database/database.ts';
 import { inTransaction } from '../database/session.ts';
@@ -30,6 +30,7 @@ import { ModelCampus } from './campus-store.ts';
 import { type CaptureSink, isDatabaseTrouble, ModelCapture } from './capture.ts';
 import { isRestartable } from './cloud-store.ts';
 import { isApply, theOne } from './engine-tables.ts';
+import { modelDisk } from './model-disk.ts';
 import type { Relay, SyncAnswer } from './relay.ts';
 
 export interface BoxOptions {
@@ -51,7 +52,8 @@ export interface BoxOptions {
 
 /** Where a deliberate bug can be put in without touching the engine. */
 export interface BoxWrap {
-  sink(log: SyncLog, process: Process, file: Sqlite.Database): CaptureSink;
+  sink(log: SyncLog): CaptureSink;
+  disk(disk: Settling): Settling;
   store(store: CampusStore, process: Process, database: Database): CampusStore;
   ownLog(log: SyncLog, database: Database): OwnLog;
   captured(captured: () => Promise<void>): () => Promise<void>;
@@ -62,6 +64,7 @@ export interface BoxWrap {
 
 export const soundBox: BoxWrap = {
   sink: (log) => log,
+  disk: (disk) => disk,
   store: (store) => store,
   ownLog: (log) => log,
   captured: (captured) => captured,
@@ -143,6 +146,7 @@ export class Box {
     const log = new SyncLog(logFile, wrap.isApply, {
       now,
       newEpoch: () => logEpoch,
+      walSync: wrap.disk(modelDisk(process, chance, logFile)),
       ...(wrap.stamps && { stamp: (committedAt: number) => stampOf(database, committedAt) }),
     });
     this.#log = log;
@@ -151,7 +155,7 @@ export class Box {
       database,
       scheduler,
       chance,
-      sink: wrap.sink(log, process, logFile),
+      sink: wrap.sink(log),
       skipOrigin: wrap.isApply,
       maxPartChanges,
     });
@@ -234,7 +238,7 @@ export class Box {
           // A shape of another epoch begins anew.
           if (answer.epoch !== position.epoch) throw new CloudRestoredError('The shape begins anew.');
           const pieces = answer.pieces.map(readPiece);
-          log.keepReceived(pieces.map(({ received }) => received));
+          await log.keepReceived(pieces.map(({ received }) => received));
           offset = Math.max(offset, pieces.at(-1)?.group.heads.at(-1)?.seq ?? 0);
           await this.#receive(process, order, pieces, follower);
           failures = 0;

@@ -40,8 +40,8 @@ export interface PullOptions {
   position(signal: AbortSignal): Promise<SyncPosition>;
   database: Pool;
   follower: Follower;
-  /** Keeps what came as it came, durable when it returns. */
-  keepReceived(pieces: (ReceivedEntry | ReceivedBlock)[]): void;
+  /** Keeps what came as it came; resolves when it is durable. */
+  keepReceived(pieces: (ReceivedEntry | ReceivedBlock)[]): Promise<void>;
   /** What the cloud no longer keeps of the feed has to be found row by row. */
   requestResync(reason: string): Promise<unknown>;
   /** Resolves when the disk has room for what is applied. Left out: it has. */
@@ -169,7 +169,7 @@ export class Pull {
       .filter(isChangeMessage)
       .filter(({ headers }) => headers.operation === 'insert')
       .map(({ value }) => readPiece(value as unknown as PieceColumns));
-    this.#options.keepReceived(pieces.map(({ received }) => received));
+    await this.#options.keepReceived(pieces.map(({ received }) => received));
     return pieces;
   }
 

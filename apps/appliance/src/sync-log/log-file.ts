@@ -37,7 +37,10 @@ export function openLogFile(stateDir: string, now: Date): LogFile {
   }
 }
 
-/** Commits survive a power cut (FULL), and pages that were given up can be handed back to the disk (auto_vacuum). */
+/**
+ * Commits survive a power cut once they are settled (`wal-sync.ts`), and pages that were given up can be handed back to the disk
+ * (auto_vacuum).
+ */
 export function openFile(path: string): Database.Database {
   const database = new Database(path);
   try {
@@ -46,7 +49,7 @@ export function openFile(path: string): Database.Database {
     if (verdict !== 'ok') throw new CorruptLog(String(verdict));
     database.pragma('auto_vacuum = INCREMENTAL');
     database.pragma('journal_mode = WAL');
-    database.pragma('synchronous = FULL');
+    database.pragma('synchronous = NORMAL');
     database.pragma(`journal_size_limit = ${maxIdleWalBytes}`);
     migrate(database);
     givePagesBack(database);

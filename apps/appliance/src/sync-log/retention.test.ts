@@ -89,13 +89,13 @@ describe('the log', () => {
   });
 
   it('keeps for 35 days from the acknowledgement on, however old the commit is', async () => {
-    log.append([captured(1), captured(2), captured(3)]);
+    await log.append([captured(1), captured(2), captured(3)]);
     log.acknowledge(2);
-    log.keepReceived([entry(1)]);
+    await log.keepReceived([entry(1)]);
     nowMs = start + 20 * dayMs;
     log.acknowledge(3);
-    log.keepReceived([entry(2)]);
-    log.append([captured(4)]);
+    await log.keepReceived([entry(2)]);
+    await log.append([captured(4)]);
     nowMs = start + 34 * dayMs;
     expect(await tidy(keeper(), signal)).toBe(0);
     nowMs = start + 36 * dayMs;
@@ -105,7 +105,7 @@ describe('the log', () => {
   });
 
   it('never removes what is pending, and says when it alone is beyond the budget', async () => {
-    log.append(Array.from({ length: 50 }, (_, index) => captured(index + 1, 'x'.repeat(4_000))));
+    await log.append(Array.from({ length: 50 }, (_, index) => captured(index + 1, 'x'.repeat(4_000))));
     log.acknowledge(10);
     nowMs = start + 1_000 * dayMs;
     const small = keeper({ settings: { keepMs: 1, budgetBytes: 1 }, diskIsShort: () => true });
@@ -116,7 +116,7 @@ describe('the log', () => {
   });
 
   it('says what is asked for and gone, instead of giving what is further on', async () => {
-    log.append([captured(1), captured(2), captured(3)]);
+    await log.append([captured(1), captured(2), captured(3)]);
     log.acknowledge(2);
     nowMs = start + 36 * dayMs;
     await tidy(keeper(), signal);
@@ -130,25 +130,25 @@ describe('the log', () => {
   });
 
   it('goes on counting when everything was removed and it is opened again', async () => {
-    log.append([captured(1), captured(2)]);
+    await log.append([captured(1), captured(2)]);
     log.acknowledge(2);
     nowMs = start + 36 * dayMs;
     await tidy(keeper(), signal);
     log.close();
     log = SyncLog.open(dir, () => false, { now });
     expect([log.firstSeq, log.lastSeq, log.pending().transactions]).toEqual([3, 2, 0]);
-    log.append([captured(3)]);
+    await log.append([captured(3)]);
     expect(log.read(2, 1e6, 10)).toMatchObject({ firstSeq: 3, lastSeq: 3 });
   });
 
   it('removes nothing early because a clock stood in 1970 or in the future', async () => {
     nowMs = null;
-    log.append([captured(1), captured(2)]);
+    await log.append([captured(1), captured(2)]);
     log.acknowledge(1);
-    log.keepReceived([entry(1)]);
+    await log.keepReceived([entry(1)]);
     nowMs = start + 400 * dayMs;
     log.acknowledge(2);
-    log.keepReceived([entry(2)]);
+    await log.keepReceived([entry(2)]);
     nowMs = start;
     expect(await tidy(keeper(), signal)).toBe(0);
     nowMs = start + 34 * dayMs;
@@ -158,7 +158,7 @@ describe('the log', () => {
   });
 
   it('keeps what is pending again after the cloud was restored', async () => {
-    log.append([captured(1), captured(2), captured(3)]);
+    await log.append([captured(1), captured(2), captured(3)]);
     log.acknowledge(3);
     nowMs = start + 30 * dayMs;
     log.rewindAcknowledged(1);
@@ -173,7 +173,7 @@ describe('the log', () => {
 
   it('hands its room back to the disk', async () => {
     for (let lsn = 1; lsn <= 2_000; lsn += 100)
-      log.append(Array.from({ length: 100 }, (_, index) => captured(lsn + index, 'x'.repeat(10_000))));
+      await log.append(Array.from({ length: 100 }, (_, index) => captured(lsn + index, 'x'.repeat(10_000))));
     log.acknowledge(2_000);
     const full = log.usage().fileBytes;
     nowMs = start + 36 * dayMs;
@@ -181,25 +181,25 @@ describe('the log', () => {
     expect(log.usage().fileBytes).toBeLessThan(full / 2);
   });
 
-  it('on a full disk takes nothing, loses nothing, and goes on when there is room', () => {
+  it('on a full disk takes nothing, loses nothing, and goes on when there is room', async () => {
     log.close();
     const database: Database.Database = openFile(join(dir, logFileName));
     log = new SyncLog(database, () => false, { now });
-    log.append([captured(1)]);
+    await log.append([captured(1)]);
     database.pragma(`max_page_count = ${database.pragma('page_count', { simple: true })}`);
     const large = captured(2, 'x'.repeat(100_000));
-    expect(() => log.append([large])).toThrow(expect.objectContaining({ code: 'LOG_FULL' }));
+    await expect(log.append([large])).rejects.toMatchObject({ code: 'LOG_FULL' });
     expect([log.lastSeq, log.lsn, log.full]).toEqual([1, 1, true]);
     database.pragma('max_page_count = 1000000');
-    log.append([large]);
+    await log.append([large]);
     expect([log.lastSeq, log.lsn, log.full]).toEqual([2, 2, false]);
     expect([...log.transactionsAfter(0)].map(({ seq }) => seq)).toEqual([1, 2]);
   });
 
-  it('of the seeded school fits the budget with 100 days offline and the 35 days before them', () => {
+  it('of the seeded school fits the budget with 100 days offline and the 35 days before them', async () => {
     const days = 5;
     const school = seededSchool();
-    for (let day = 1; day <= days; day++) log.append(transactionsOfDay(school, day));
+    for (let day = 1; day <= days; day++) await log.append(transactionsOfDay(school, day));
     const bytesPerDay = log.usage().usedBytes / days;
     expect(daysThatFit(defaultBudgetBytes, bytesPerDay)).toBeGreaterThan(100 + defaultKeepDays);
     expect(daysThatFit(defaultBudgetBytes, 1_100_000)).toBe(976);

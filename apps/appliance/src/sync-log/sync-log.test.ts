@@ -10,7 +10,7 @@ import {
 } from '@skooly-edge/sync-protocol';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { logFileName } from './log-file.ts';
+import { logFileName, openFile } from './log-file.ts';
 import { SyncLog } from './sync-log.ts';
 
 const table = 'public.pupil';
@@ -58,12 +58,12 @@ afterEach(() => {
 });
 
 describe('appending', () => {
-  it('stamps what is captured with boot and monotonic time, where it is told how, and finds both again', () => {
+  it('stamps what is captured with boot and monotonic time, where it is told how, and finds both again', async () => {
     log.close();
     log = SyncLog.open(dir, () => false, {
       stamp: (committedAt) => ({ boot: 'b.1', mono: committedAt + 1 }),
     });
-    log.append([captured(10), captured(20)]);
+    await log.append([captured(10), captured(20)]);
     const { lines } = log.read(0, 1e6, 100) ?? { lines: [] };
     expect(lines.map((line) => JSON.parse(line))).toMatchObject([
       { seq: 1, committedAt: 100, boot: 'b.1', mono: 101 },
@@ -88,9 +88,9 @@ describe('appending', () => {
     ]);
   });
 
-  it('numbers the transactions from 1 without gaps', () => {
-    log.append([captured(10), captured(20)]);
-    log.append([captured(30)]);
+  it('numbers the transactions from 1 without gaps', async () => {
+    await log.append([captured(10), captured(20)]);
+    await log.append([captured(30)]);
     const { lines, firstSeq, lastSeq } = log.read(0, 1e6, 100) ?? { lines: [] };
     expect([firstSeq, lastSeq, log.lastSeq, log.lsn]).toEqual([1, 3, 3, 30]);
     expect(lines.map((line) => JSON.parse(line).seq)).toEqual([1, 2, 3]);
@@ -101,47 +101,49 @@ describe('appending', () => {
     });
   });
 
-  it('recognises by its WAL position what it has already', () => {
-    log.append([captured(10), captured(20)]);
-    log.append([captured(10), captured(20), captured(30)]);
+  it('recognises by its WAL position what it has already', async () => {
+    await log.append([captured(10), captured(20)]);
+    await log.append([captured(10), captured(20), captured(30)]);
     expect(log.lastSeq).toBe(3);
   });
 
-  it('leaves out what apply wrote and what changed nothing, but moves past it', () => {
-    log.append([captured(10, undefined, 'apply'), captured(20, [])]);
+  it('leaves out what apply wrote and what changed nothing, but moves past it', async () => {
+    await log.append([captured(10, undefined, 'apply'), captured(20, [])]);
     expect([log.lastSeq, log.lsn]).toEqual([0, 20]);
-    log.append([captured(30, undefined, 'another')]);
+    await log.append([captured(30, undefined, 'another')]);
     expect([log.lastSeq, log.lsn]).toEqual([1, 30]);
   });
 
-  it('that fails leaves the log as it was, so that the same batch can be given again', () => {
+  it('that fails leaves the log as it was, so that the same batch can be given again', async () => {
     const unprintable = {
       ...update('name'),
       get by(): string {
         throw new Error('cannot be written');
       },
     };
-    expect(() => log.append([captured(10), captured(20, [unprintable])])).toThrow('cannot be written');
+    await expect(log.append([captured(10), captured(20, [unprintable])])).rejects.toThrow(
+      'cannot be written',
+    );
     expect([log.lastSeq, log.lsn, log.pending().bytes]).toEqual([0, 0, 0]);
-    log.append([captured(10), captured(20)]);
+    await log.append([captured(10), captured(20)]);
     expect(log.read(0, 1e6, 100)).toMatchObject({ firstSeq: 1, lastSeq: 2 });
   });
 
-  it('calls back only for what is new', () => {
+  it('calls back only for what is new', async () => {
     let calls = 0;
     const end = log.onAppend(() => calls++);
-    log.append([captured(10)]);
-    log.append([captured(10), captured(20, undefined, 'apply')]);
+    await log.append([captured(10)]);
+    await log.append([captured(10), captured(20, undefined, 'apply')]);
     expect(calls).toBe(1);
     end();
-    log.append([captured(30)]);
+    await log.append([captured(30)]);
     expect(calls).toBe(1);
   });
 });
 
 describe('reading', () => {
-  it('keeps to the limits, but gives at least one transaction', () => {
-    log.append([captured(10), captured(20), captured(30)]);
+  it('keeps to the limits, but gives at least one transaction', async () => {
+    await log.append([captured(10), captured(20), captured(30)]);
     expect(log.read(0, 1, 100)).toMatchObject({ firstSeq: 1, lastSeq: 1 });
     expect(log.read(1, 1e6, 1)).toMatchObject({ firstSeq: 2, lastSeq: 2 });
     expect(log.read(3, 1e6, 100)).toBeNull();
@@ -149,8 +151,8 @@ describe('reading', () => {
 });
 
 describe('acknowledging', () => {
-  it('moves forward only', () => {
-    log.append([captured(10), captured(20), captured(30)]);
+  it('moves forward only', async () => {
+    await log.append([captured(10), captured(20), captured(30)]);
     log.acknowledge(2);
     log.acknowledge(1);
     expect(log.acknowledged).toBe(2);
@@ -159,38 +161,38 @@ describe('acknowledging', () => {
     expect(log.pending()).toEqual({ transactions: 0, bytes: 0, oldestCommittedAt: null });
   });
 
-  it('beyond the end of the log is refused', () => {
-    log.append([captured(10)]);
+  it('beyond the end of the log is refused', async () => {
+    await log.append([captured(10)]);
     expect(() => log.acknowledge(2)).toThrow(expect.objectContaining({ code: 'LOG_ACK_BEYOND_END' }));
     expect(log.acknowledged).toBe(0);
   });
 });
 
 describe('what this campus changed in a row', () => {
-  it('is told by column, for the transactions after the stamp', () => {
-    log.append([captured(10, [update('name')]), captured(20, [update('phone'), update('class', '2')])]);
+  it('is told by column, for the transactions after the stamp', async () => {
+    await log.append([captured(10, [update('name')]), captured(20, [update('phone'), update('class', '2')])]);
     expect(log.changesSince(table, key, 0)).toEqual({ columns: new Set(['name', 'phone']), deleted: false });
     expect(log.changesSince(table, key, 1)).toEqual({ columns: new Set(['phone']), deleted: false });
     expect(log.changesSince(table, key, 2)).toBeNull();
     expect(log.changesSince('public.class', key, 0)).toBeNull();
   });
 
-  it('is every column after an insert or a delete', () => {
-    log.append([captured(10, [insert]), captured(20, [remove])]);
+  it('is every column after an insert or a delete', async () => {
+    await log.append([captured(10, [insert]), captured(20, [remove])]);
     expect(log.changesSince(table, key, 0)).toEqual({ columns: 'all', deleted: true });
-    log.append([captured(30, [insert, update('name')])]);
+    await log.append([captured(30, [insert, update('name')])]);
     expect(log.changesSince(table, key, 0)).toEqual({ columns: 'all', deleted: false });
   });
 
-  it('is told in the order of a transaction that deletes and inserts', () => {
-    log.append([captured(10, [remove, insert])]);
+  it('is told in the order of a transaction that deletes and inserts', async () => {
+    await log.append([captured(10, [remove, insert])]);
     expect(log.changesSince(table, key, 0)?.deleted).toBe(false);
-    log.append([captured(20, [update('name'), remove])]);
+    await log.append([captured(20, [update('name'), remove])]);
     expect(log.changesSince(table, key, 1)?.deleted).toBe(true);
   });
 
-  it('is forgotten up to a stamp, while the transactions stay', () => {
-    log.append([captured(10), captured(20, [update('phone')])]);
+  it('is forgotten up to a stamp, while the transactions stay', async () => {
+    await log.append([captured(10), captured(20, [update('phone')])]);
     log.forgetTouches(1);
     expect(log.changesSince(table, key, 0)?.columns).toEqual(new Set(['phone']));
     expect(log.read(0, 1e6, 100)?.lines).toHaveLength(2);
@@ -198,8 +200,8 @@ describe('what this campus changed in a row', () => {
 });
 
 describe('opening the log again', () => {
-  it('keeps everything, and the epoch stays', () => {
-    log.append([captured(10), captured(20)]);
+  it('keeps everything, and the epoch stays', async () => {
+    await log.append([captured(10), captured(20)]);
     log.acknowledge(1);
     const { epoch } = log;
     const before = [log.lastSeq, log.lsn, log.acknowledged, log.pending(), log.read(0, 1e6, 100)];
@@ -207,7 +209,7 @@ describe('opening the log again', () => {
     log = open();
     expect([log.epoch, log.fresh]).toEqual([epoch, 'existing']);
     expect([log.lastSeq, log.lsn, log.acknowledged, log.pending(), log.read(0, 1e6, 100)]).toEqual(before);
-    log.append([captured(20), captured(30)]);
+    await log.append([captured(20), captured(30)]);
     expect(log.lastSeq).toBe(3);
   });
 
@@ -219,21 +221,21 @@ describe('opening the log again', () => {
 });
 
 describe('a transaction of the campus itself', () => {
-  it('takes the next seq, is pending and touches its rows, while the WAL position stays', () => {
-    log.append([captured(10)]);
+  it('takes the next seq, is pending and touches its rows, while the WAL position stays', async () => {
+    await log.append([captured(10)]);
     const { whole: _whole, wholeBefore: _wholeBefore, ...own } = insert;
     expect(log.appendOwn([own], 123)).toBe(2);
     expect([log.lastSeq, log.lsn, log.pending().transactions]).toEqual([2, 10, 2]);
     expect([...log.transactionsAfter(1)]).toEqual([{ seq: 2, committedAt: 123, changes: [own] }]);
     expect(log.changesSince(table, key, 1)).toEqual({ columns: 'all', deleted: false });
-    log.append([captured(20)]);
+    await log.append([captured(20)]);
     expect(log.lastSeq).toBe(3);
   });
 });
 
 describe('when the cloud was restored to an earlier point', () => {
-  beforeEach(() => {
-    log.append([captured(10), captured(20, [update('phone')]), captured(30, [remove])]);
+  beforeEach(async () => {
+    await log.append([captured(10), captured(20, [update('phone')]), captured(30, [remove])]);
     log.acknowledge(3);
     log.forgetTouches(3);
   });
@@ -256,11 +258,11 @@ describe('when the cloud was restored to an earlier point', () => {
     expect(log.acknowledged).toBe(1);
   });
 
-  it('acknowledged transactions can be read, while the log is written', () => {
+  it('acknowledged transactions can be read, while the log is written', async () => {
     const seqs: number[] = [];
     for (const { seq } of log.transactionsAfter(1)) {
       seqs.push(seq);
-      if (seq === 3) log.append([captured(40)]);
+      if (seq === 3) await log.append([captured(40)]);
     }
     expect(seqs).toEqual([2, 3, 4]);
   });
@@ -273,6 +275,55 @@ describe('when the cloud was restored to an earlier point', () => {
     log.rebuildTouches(0);
     expect(log.changesSince(table, key, 2)).toEqual({ columns: 'all', deleted: true });
     expect(log.changesSince(table, key, 3)).toBeNull();
+  });
+});
+
+describe('what the disk does not have yet', () => {
+  const disk = { syncs: [] as (() => void)[], now: 0 };
+  const slow = (): SyncLog => {
+    disk.syncs = [];
+    const database = openFile(join(dir, 'slow.sqlite'));
+    return new SyncLog(database, () => false, {
+      walSync: {
+        settle: () => new Promise((resolve) => disk.syncs.push(resolve)),
+        settleNow: () => {
+          disk.now++;
+        },
+        close: () => {},
+      },
+    });
+  };
+
+  it('is not told, not read and not handed to push; rows that it touches are known', async () => {
+    const late = slow();
+    const told: number[] = [];
+    late.onAppend(() => told.push(late.lastSeq));
+    const appended = late.append([captured(10), captured(20)]);
+    expect([late.lastSeq, late.read(0, 1_000, 10), late.pending().transactions]).toEqual([0, null, 0]);
+    expect(late.changesSince(table, key, 0)).not.toBeNull();
+    disk.syncs[0]?.();
+    await appended;
+    expect([late.lastSeq, late.read(0, 1_000, 10)?.lines.length, told]).toEqual([2, 2, [2]]);
+    late.close();
+  });
+
+  it('ends where the disk ends, while more is being written', async () => {
+    const late = slow();
+    const first = late.append([captured(10)]);
+    disk.syncs[0]?.();
+    await first;
+    void late.append([captured(20)]);
+    expect([late.lastSeq, late.read(0, 1_000, 10)?.lastSeq]).toEqual([1, 1]);
+    late.close();
+  });
+
+  it('is there together with what the box logs of its own', () => {
+    const late = slow();
+    void late.append([captured(10), captured(20)]);
+    const before = disk.now;
+    expect(late.appendOwn([], 1)).toBe(3);
+    expect([late.lastSeq, disk.now]).toEqual([3, before + 1]);
+    late.close();
   });
 });
 
@@ -303,24 +354,24 @@ describe('feed entries that were received', () => {
   const proofs = (epoch: string, seq: number, limit: number) =>
     log.receivedAfter(epoch, seq, limit).map(({ proof }) => proof);
 
-  it('are kept as they came, by epoch and in order', () => {
-    log.keepReceived([entry(1), entry(2), entry(3)]);
-    log.keepReceived([entry(1, 'cloud-2')]);
+  it('are kept as they came, by epoch and in order', async () => {
+    await log.keepReceived([entry(1), entry(2), entry(3)]);
+    await log.keepReceived([entry(1, 'cloud-2')]);
     expect(proofs('cloud-1', 1, 10)).toEqual([entry(2), entry(3)]);
     expect(proofs('cloud-1', 0, 1)).toEqual([entry(1)]);
     expect(proofs('cloud-2', 0, 10)).toEqual([entry(1, 'cloud-2')]);
   });
 
-  it('that come again stay as they were', () => {
-    log.keepReceived([entry(1, 'cloud-1', '{"first":true}')]);
-    log.keepReceived([entry(1, 'cloud-1', '{"second":true}'), entry(2)]);
+  it('that come again stay as they were', async () => {
+    await log.keepReceived([entry(1, 'cloud-1', '{"first":true}')]);
+    await log.keepReceived([entry(1, 'cloud-1', '{"second":true}'), entry(2)]);
     expect(proofs('cloud-1', 0, 10)).toEqual([entry(1, 'cloud-1', '{"first":true}'), entry(2)]);
   });
 
-  it('in blocks are told one by one, each with the block that proves it', () => {
+  it('in blocks are told one by one, each with the block that proves it', async () => {
     const [early, late] = [block(3, 6), block(3, 8)];
-    log.keepReceived([entry(1), entry(2), early]);
-    log.keepReceived([late, entry(9)]);
+    await log.keepReceived([entry(1), entry(2), early]);
+    await log.keepReceived([late, entry(9)]);
     expect(log.receivedAfter('cloud-1', 0, 100).map(({ seq, stampSeq }) => [seq, stampSeq])).toEqual(
       [1, 2, 3, 4, 5, 6, 7, 8, 9].map((seq) => [seq, seq * 2]),
     );
@@ -329,8 +380,8 @@ describe('feed entries that were received', () => {
     expect(log.firstReceived('cloud-1')).toBe(1);
   });
 
-  it('are told as many as are asked for, over a hole that was trimmed', () => {
-    log.keepReceived([entry(1), block(40, 44), block(60, 61)]);
+  it('are told as many as are asked for, over a hole that was trimmed', async () => {
+    await log.keepReceived([entry(1), block(40, 44), block(60, 61)]);
     expect(log.receivedAfter('cloud-1', 0, 7).map(({ seq }) => seq)).toEqual([1, 40, 41, 42, 43, 44, 60]);
   });
 });
@@ -378,8 +429,8 @@ describe('the file', () => {
     ['whose content is damaged', (bytes: Buffer) => bytes.fill(0x5a, 4096, 4096 + 3 * 4096)],
     ['that is no database at all', (bytes: Buffer) => bytes.fill('x')],
     ['that was cut short', (bytes: Buffer) => bytes.subarray(0, 5000)],
-  ])('%s is set aside whole, and a log with another epoch begins', (_what, damage) => {
-    log.append(Array.from({ length: 200 }, (_, index) => captured(10 + index)));
+  ])('%s is set aside whole, and a log with another epoch begins', async (_what, damage) => {
+    await log.append(Array.from({ length: 200 }, (_, index) => captured(10 + index)));
     const { epoch } = log;
     log.close();
     const damaged = damage(readFileSync(path()));

@@ -3,7 +3,8 @@
  * read. It is drained towards the cloud by push, and asked by pull which rows this campus changed since a stamp.
  *
  * In one SQLite transaction per batch: the transactions, the rows they touch, and the WAL position. A batch that is
- * captured again after a crash is recognised by that position.
+ * captured again after a crash is recognised by that position. What a batch brought is there for others, and confirmed to
+ * Postgres, once the disk has it (`wal-sync.ts`).
  *
  * What the cloud has acknowledged, and the feed entries that came from it, stay for a time (`retention.ts`), because the
  * cloud may be restored to an earlier point. What is not acknowledged is never removed. It does not promise that an
@@ -29,6 +30,7 @@ import type { LogSlice, PendingSummary } from './slice.ts';
 import { prepareStatements, type Statements } from './statements.ts';
 import { Touches } from './touches.ts';
 import { type LogUsage, Trimming } from './trimming.ts';
+import { WalSync } from './wal-sync.ts';
 
 export interface SyncLogOptions {
   /** Milliseconds since 1970-01-01 UTC; null while the clock cannot be trusted. */
@@ -52,6 +54,9 @@ function rowsFor(bytesPerRow: number): number {
   return Math.max(1, Math.round(runBytes / bytesPerRow));
 }
 
+/** What the log needs of `WalSync`. */
+export type Settling = Pick<WalSync, 'settle' | 'settleNow' | 'close'>;
+
 export class SyncLog implements CaptureSink {
   readonly epoch: string;
   /** How the file was found when it was opened. */
@@ -68,7 +73,10 @@ export class SyncLog implements CaptureSink {
   readonly #stamp: SyncLogOptions['stamp'];
   readonly #isApply: (origin: string) => boolean;
   readonly #listeners = new Set<() => void>();
+  readonly #walSync: Settling | null;
   #lsn: number;
+  /** The last transaction that is written, and the last that is durable. */
+  #writtenSeq: number;
   #lastSeq: number;
   /** Parts logged of a transaction whose last part has not come yet. */
   #openParts: number;
@@ -88,22 +96,30 @@ export class SyncLog implements CaptureSink {
   ): SyncLog {
     const { now } = { ...systemOptions, ...options };
     const { database, fresh, setAside } = openLogFile(stateDir, new Date(now() ?? 0));
-    return new SyncLog(database, isApply, { ...options, fresh, setAside });
+    return new SyncLog(database, isApply, { ...options, fresh, setAside, walSync: new WalSync(database) });
   }
 
-  /** @param database Migrated, see `openFile`. */
+  /**
+   * @param database Migrated, see `openFile`.
+   * @param options.walSync Left out, what is committed counts as durable.
+   */
   constructor(
     database: Database.Database,
     isApply: (origin: string) => boolean,
-    options: Partial<SyncLogOptions> & { fresh?: LogFreshness; setAside?: string | null } = {},
+    options: Partial<SyncLogOptions> & {
+      fresh?: LogFreshness;
+      setAside?: string | null;
+      walSync?: Settling;
+    } = {},
   ) {
-    const { now, newEpoch, stamp, fresh, setAside } = { ...systemOptions, ...options };
+    const { now, newEpoch, stamp, fresh, setAside, walSync } = { ...systemOptions, ...options };
     this.#database = database;
     this.#isApply = isApply;
     this.#now = now;
     this.#stamp = stamp;
     this.fresh = fresh ?? 'existing';
     this.setAside = setAside ?? null;
+    this.#walSync = walSync ?? null;
     this.#statements = prepareStatements(database);
     this.#touches = new Touches(database);
     this.#received = new Received(database);
@@ -111,12 +127,15 @@ export class SyncLog implements CaptureSink {
     this.#trimming = new Trimming(database, this.#acknowledgements);
     this.epoch = this.#meta('epoch') ?? this.#setMeta('epoch', newEpoch());
     this.#lsn = Number(this.#meta('lsn') ?? 0);
+    this.#walSync?.settleNow();
     this.#lastSeq = Number(this.#meta('lastSeq') ?? 0);
+    this.#writtenSeq = this.#lastSeq;
     this.#openParts = Number(this.#meta('openParts') ?? 0);
     this.#acknowledged = Number(this.#meta('acknowledged') ?? 0);
     this.#pendingBytes = this.#bytesBetween(this.#acknowledged, this.#lastSeq);
   }
 
+  /** Of the last transaction that is durable here. */
   get lastSeq(): number {
     return this.#lastSeq;
   }
@@ -166,12 +185,16 @@ export class SyncLog implements CaptureSink {
     return this.#full;
   }
 
-  append(transactions: CapturedTransaction[]): void {
+  async append(transactions: CapturedTransaction[]): Promise<void> {
     this.#write(() => this.#insert(transactions));
+    const written = this.#writtenSeq;
+    if (this.#walSync) await this.#walSync.settle();
+    this.#publish(written);
   }
 
   /**
-   * Logs a transaction that no WAL has: what this campus says of its rows by itself, such as that it has them.
+   * Logs a transaction that no WAL has: what this campus says of its rows by itself, such as that it has them. Durable when it
+   * returns.
    *
    * @param committedAt By this machine's wall clock: now, unless it repeats what was logged before.
    * @param stamp Boot and monotonic time of what is repeated, as far as it has them; left out, those of now.
@@ -183,26 +206,34 @@ export class SyncLog implements CaptureSink {
     stamp: Pick<Transaction, 'boot' | 'mono'> | undefined = this.#stamp?.(committedAt),
   ): number {
     this.#write(() => {
-      this.#insertOne({ seq: this.#lastSeq + 1, committedAt, ...stamp, changes: [...changes] });
-      this.#lastSeq++;
-      this.#setMeta('lastSeq', String(this.#lastSeq));
+      this.#insertOne({ seq: this.#writtenSeq + 1, committedAt, ...stamp, changes: [...changes] });
+      this.#writtenSeq++;
+      this.#setMeta('lastSeq', String(this.#writtenSeq));
     });
-    return this.#lastSeq;
+    this.#walSync?.settleNow();
+    this.#publish(this.#writtenSeq);
+    return this.#writtenSeq;
   }
 
   #write(insert: () => void): void {
-    const before = [this.#lsn, this.#lastSeq, this.#pendingBytes, this.#openParts] as const;
+    const before = [this.#lsn, this.#writtenSeq, this.#pendingBytes, this.#openParts] as const;
     try {
       this.#database.transaction(insert)();
     } catch (error) {
       // What was rolled back on disk was never here: capture will bring it again.
-      [this.#lsn, this.#lastSeq, this.#pendingBytes, this.#openParts] = before;
+      [this.#lsn, this.#writtenSeq, this.#pendingBytes, this.#openParts] = before;
       const failure = asLogError(error);
       this.#full = failure instanceof LogError && failure.code === 'LOG_FULL';
       throw failure;
     }
     this.#full = false;
-    if (this.#lastSeq > before[1]) for (const listener of this.#listeners) listener();
+  }
+
+  /** Durable up to `seq`: from now on it may leave this box. */
+  #publish(seq: number): void {
+    if (seq <= this.#lastSeq) return;
+    this.#lastSeq = seq;
+    for (const listener of this.#listeners) listener();
   }
 
   /** Calls back after each append that brought something. @returns a function that ends it. */
@@ -225,6 +256,7 @@ export class SyncLog implements CaptureSink {
     for (let rowsAtOnce = fewRows; ; rowsAtOnce = rowsFor(bytes / lines.length)) {
       const rows = this.#statements.after.all(seq + lines.length, rowsAtOnce);
       for (const row of rows) {
+        if (seq + lines.length >= this.#lastSeq) return slice();
         const isFull = bytes + row.bytes > maxBytes || lines.length >= maxTransactions;
         if (lines.length > 0 && isFull) return slice();
         lines.push(row.body);
@@ -308,9 +340,10 @@ export class SyncLog implements CaptureSink {
     })();
   }
 
-  /** Keeps feed entries as they came; those that are here already stay as they were. Durable when it returns. */
-  keepReceived(pieces: readonly (ReceivedEntry | ReceivedBlock)[]): void {
+  /** Keeps feed entries as they came; those that are here already stay as they were. Resolves when they are durable. */
+  async keepReceived(pieces: readonly (ReceivedEntry | ReceivedBlock)[]): Promise<void> {
     this.#received.keep(pieces, this.#now());
+    await this.#walSync?.settle();
   }
 
   /** Kept entries of that epoch of the cloud behind `seq`, in order; the first may be further on, if older ones are gone. */
@@ -347,6 +380,7 @@ export class SyncLog implements CaptureSink {
   }
 
   close(): void {
+    this.#walSync?.close();
     this.#database.close();
   }
 
@@ -365,7 +399,7 @@ export class SyncLog implements CaptureSink {
       this.#openParts = 0;
     }
     this.#setMeta('lsn', String(this.#lsn));
-    this.#setMeta('lastSeq', String(this.#lastSeq));
+    this.#setMeta('lastSeq', String(this.#writtenSeq));
     this.#setMeta('openParts', String(this.#openParts));
   }
 
@@ -378,14 +412,14 @@ export class SyncLog implements CaptureSink {
 
   #insertCaptured({ committedAt, changes, more, truncated }: CapturedTransaction): void {
     this.#insertOne({
-      seq: this.#lastSeq + 1,
+      seq: this.#writtenSeq + 1,
       committedAt,
       ...this.#stamp?.(committedAt),
       ...(more && { more }),
       ...(truncated && { truncated }),
       changes: changes.map(({ whole: _whole, wholeBefore: _wholeBefore, ...change }) => change),
     });
-    this.#lastSeq++;
+    this.#writtenSeq++;
   }
 
   #insertOne(transaction: Transaction): void {
