@@ -35,7 +35,7 @@ export function addRetentionCommand(program: Command, { openRegion, terminal, si
         proven: new Set(proofs.filter(({ passed }) => passed).flatMap(({ object }) => object?.name ?? [])),
         clock: { lastRunAt: null, elapsedMs: null },
       });
-      if (!json) terminal.write(calendar(plan, config.retention));
+      if (!json) terminal.write(calendar(plan, config.retention, terminal.language));
       else
         for (const { object, keep, reasons } of plan.decisions)
           terminal.write(

@@ -1,6 +1,27 @@
 /** What `retention --dry-run` prints: one line per day, newest first, and why it stays. */
+import { frenchReason } from '../french/retention.ts';
 import { dayOf, type RetentionPolicy } from './policy.ts';
 import type { Decision, RetentionPlan } from './retention.ts';
+
+const words = {
+  en: {
+    keep: 'keep',
+    remove: 'remove',
+    stay: 'objects stay',
+    mayGo: 'may go',
+    nothing: 'Nothing is removed:',
+    reason: (text: string) => text,
+  },
+  fr: {
+    keep: 'garde',
+    remove: 'supprime',
+    stay: 'objets restent',
+    mayGo: 'peuvent partir',
+    nothing: 'Rien n’est supprimé :',
+    reason: frenchReason,
+  },
+};
+type Words = (typeof words)['en'];
 
 interface Day {
   bytes: number;
@@ -9,15 +30,16 @@ interface Day {
   readonly reasons: Set<string>;
 }
 
-export function calendar(plan: RetentionPlan, policy: RetentionPolicy): string {
+export function calendar(plan: RetentionPlan, policy: RetentionPolicy, language: 'en' | 'fr' = 'en'): string {
+  const say = words[language];
   const days = new Map<string, Day>();
   for (const decision of plan.decisions)
     enter(days, dayOf(Date.parse(decision.object.sealedAt), policy), decision);
-  const lines = [...days].sort(([a], [b]) => (a < b ? 1 : -1)).map(([day, facts]) => line(day, facts));
+  const lines = [...days].sort(([a], [b]) => (a < b ? 1 : -1)).map(([day, facts]) => line(day, facts, say));
   const going = plan.decisions.filter(({ keep }) => !keep);
   const bytes = going.reduce((sum, { object }) => sum + object.bytes, 0);
-  const total = `${plan.decisions.length - going.length} objects stay, ${going.length} may go (${megabytes(bytes)}).`;
-  const halt = plan.halted === null ? [] : [`Nothing is removed: ${plan.halted}.`];
+  const total = `${plan.decisions.length - going.length} ${say.stay}, ${going.length} ${say.mayGo} (${megabytes(bytes)}).`;
+  const halt = plan.halted === null ? [] : [`${say.nothing} ${say.reason(plan.halted)}.`];
   return [...lines, '', ...halt, total, ''].join('\n');
 }
 
@@ -30,11 +52,11 @@ function enter(days: Map<string, Day>, day: string, { object, keep, reasons }: D
   if (object.kind !== 'wal') for (const reason of reasons) facts.reasons.add(reason);
 }
 
-function line(day: string, { bytes, kept, removed, reasons }: Day): string {
-  const keeps = kept.size > 0 ? `keep ${counts(kept)}` : '';
-  const goes = removed.size > 0 ? `remove ${counts(removed)}` : '';
+function line(day: string, { bytes, kept, removed, reasons }: Day, say: Words): string {
+  const keeps = kept.size > 0 ? `${say.keep} ${counts(kept)}` : '';
+  const goes = removed.size > 0 ? `${say.remove} ${counts(removed)}` : '';
   const what = [keeps, goes].filter(Boolean).join(', ');
-  const why = reasons.size > 0 ? `  (${[...reasons].join('; ')})` : '';
+  const why = reasons.size > 0 ? `  (${[...reasons].map(say.reason).join('; ')})` : '';
   return `${day}  ${megabytes(bytes).padStart(10)}  ${what}${why}`;
 }
 

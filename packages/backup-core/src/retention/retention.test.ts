@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { SealedObject } from '../format/object.ts';
+import { frenchReason } from '../french/retention.ts';
 import { calendar } from './calendar.ts';
 import { DAY_MS, dayOf, monthOf, usualPolicy, yearsBefore } from './policy.ts';
 import { planRetention, type RegionEvidence, type RetentionInput, type RetentionPlan } from './retention.ts';
@@ -278,4 +279,15 @@ test('the calendar has one line a day, says why, and how much goes', () => {
   );
   expect(text).toMatch(/2027-01-05 .*remove 1 dump {2}\(dump of 35 days ago that no rule keeps\)/);
   expect(text).toMatch(/31 objects stay, 9 may go|objects stay/);
+});
+
+test('the calendar and every reason in it are said in French too', () => {
+  const decided = plan(daily(140), at(139, 4));
+  const text = calendar(decided, usualPolicy, 'fr');
+  expect(text).toMatch(/garde 1 dump {2}\(dans les 30 derniers jours/);
+  expect(text).toMatch(/\d+ objets restent, \d+ peuvent partir/);
+  const reasons = decided.decisions.flatMap((decision) => decision.reasons);
+  const halted = plan(daily(3), at(400)).halted;
+  for (const reason of [...reasons, ...(halted ? [halted] : [])])
+    expect([reason, frenchReason(reason) !== reason]).toEqual([reason, true]);
 });
