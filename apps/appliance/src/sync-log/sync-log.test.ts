@@ -441,3 +441,17 @@ describe('the file', () => {
     expect(readFileSync(log.setAside ?? '').equals(damaged)).toBe(true);
   });
 });
+
+it('what a restored cloud makes it take back is on the disk before anybody goes on', async () => {
+  let settled = 0;
+  const walSync = { settle: async () => {}, settleNow: () => void settled++, close() {} };
+  const own = new SyncLog(openFile(join(dir, 'own.db')), () => false, { walSync });
+  await own.append([captured(10), captured(20)]);
+  own.acknowledge(2);
+  settled = 0;
+  own.rewindAcknowledged(1);
+  expect(settled).toBe(1);
+  own.rebuildTouches(1);
+  expect(settled).toBe(2);
+  own.close();
+});

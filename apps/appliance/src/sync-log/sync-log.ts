@@ -298,7 +298,7 @@ export class SyncLog implements CaptureSink {
 
   /**
    * The cloud was restored and has this log only up to `seq`: what follows is pending again. A seq that is not behind the
-   * acknowledged one changes nothing.
+   * acknowledged one changes nothing. Durable when it returns.
    *
    * @throws LogError LOG_TRIMMED when what the cloud lacks is no longer kept; nothing is changed then.
    */
@@ -306,6 +306,7 @@ export class SyncLog implements CaptureSink {
     if (seq >= this.#acknowledged) return;
     this.#mustKeep(seq);
     this.#setAcknowledged(seq, () => this.#acknowledgements.rewind(seq));
+    this.#walSync?.settleNow();
   }
 
   pending(): PendingSummary {
@@ -329,7 +330,7 @@ export class SyncLog implements CaptureSink {
 
   /**
    * The cloud was restored: entries with stamps from `afterSeq` on may come again, so what the transactions behind it
-   * touched is read from them anew. May be called again.
+   * touched is read from them anew. May be called again. Durable when it returns: the database follows the new epoch after it.
    *
    * @throws LogError LOG_TRIMMED; nothing is changed then.
    */
@@ -338,6 +339,7 @@ export class SyncLog implements CaptureSink {
     this.#database.transaction(() => {
       for (const { seq, changes } of this.transactionsAfter(afterSeq)) this.#touches.add(seq, changes);
     })();
+    this.#walSync?.settleNow();
   }
 
   /** Keeps feed entries as they came; those that are here already stay as they were. Resolves when they are durable. */
