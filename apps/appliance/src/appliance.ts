@@ -149,7 +149,9 @@ export async function runAppliance(
   });
 
   link.onChange(({ state }) => {
-    if (state === 'RECOVERING') sync.linkIsBack();
+    if (state !== 'RECOVERING') return;
+    sync.linkIsBack();
+    backup?.linkIsBack();
   });
   try {
     await admin.listen(config.adminListen);

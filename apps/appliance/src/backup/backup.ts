@@ -31,6 +31,7 @@ export interface BackupSummary {
 export class Backup {
   readonly #options: BackupOptions;
   #problem: string | null = 'they have not begun yet';
+  #hurry: () => void = () => {};
 
   constructor(options: BackupOptions) {
     this.#options = options;
@@ -43,14 +44,23 @@ export class Backup {
         const { openRegion, readBackupConfig, runBackups } = await import('@skooly-edge/backup-core');
         const config = readBackupConfig(configFile);
         this.#problem = null;
-        await runBackups(config, { openRegion, signal, log: logger, syncLog: logSource(log) });
+        const onRunning = (engine: { hurry(): void }) => {
+          this.#hurry = () => engine.hurry();
+        };
+        await runBackups(config, { openRegion, signal, log: logger, syncLog: logSource(log), onRunning });
       } catch (error) {
         if (signal.aborted) return;
         this.#problem = error instanceof Error ? error.message : String(error);
         logger.error({ err: error }, 'backups stopped, they start again');
       }
+      this.#hurry = () => {};
       await sleep(retryDelayMs, undefined, { signal }).catch(() => {});
     }
+  }
+
+  /** Regions that did not answer are asked again at once. */
+  linkIsBack(): void {
+    this.#hurry();
   }
 
   async summary(now: Date): Promise<BackupSummary> {

@@ -63,6 +63,8 @@ export interface BackupsOptions extends Pick<CliParts, 'openRegion' | 'signal' |
   readonly adopt?: boolean;
   /** Of an appliance. */
   readonly syncLog?: SyncLogSource;
+  /** Told once, before anything is sent. */
+  onRunning?(engine: Pick<Engine, 'hurry'>): void;
 }
 
 /** The daemon: runs until the signal aborts. @throws ConfigError, KeyError, ManifestError or BackupError when it cannot go on. */
@@ -73,6 +75,7 @@ export async function runBackups(config: BackupConfig, options: BackupsOptions):
   const regions = opened.map((region) => withThrottle(region, paceOf(config)));
   try {
     await using engine = await openEngine(await engineOptions(config, stateDir, regions, options));
+    options.onRunning?.(engine);
     log.info({ archiveCommand: engine.archiveCommand }, 'archive_command of the server');
     await Promise.all([
       engine.run(signal),
