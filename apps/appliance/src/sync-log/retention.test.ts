@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { CapturedTransaction } from '@skooly-edge/sync-protocol';
+import { type CapturedTransaction, encodeFeedBlock } from '@skooly-edge/sync-protocol';
 import type Database from 'better-sqlite3';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -76,6 +76,18 @@ describe('the log', () => {
     body: '{}',
     seal: '',
   });
+  const block = (firstSeq: number, lastSeq: number) => {
+    const entries = Array.from({ length: lastSeq - firstSeq + 1 }, (_, index) => ({
+      epoch: 'cloud',
+      seq: firstSeq + index,
+      stamp: { epoch: '', seq: 0 },
+      committedAt: 1,
+      lsn: 1,
+      changes: [],
+      corrections: [],
+    }));
+    return { epoch: 'cloud', firstSeq, lastSeq, block: encodeFeedBlock(entries), seal: '' };
+  };
   const receivedSeqs = () => log.receivedAfter('cloud', 0, 10_000).map(({ seq }) => seq);
 
   beforeEach(() => {
@@ -102,6 +114,21 @@ describe('the log', () => {
     expect(await tidy(keeper(), signal)).toBe(3);
     expect([log.firstSeq, receivedSeqs()]).toEqual([3, [2]]);
     expect([...log.transactionsAfter(2)].map(({ seq }) => seq)).toEqual([3, 4]);
+  });
+
+  it('lets what was received in blocks go block by block, counted from when it came or the time was known', async () => {
+    await log.keepReceived([block(1, 3)]);
+    nowMs = null;
+    await log.keepReceived([block(4, 6)]);
+    nowMs = start + 20 * dayMs;
+    log.dateKept(nowMs);
+    expect(log.usage().oldestMs).toBe(start);
+    nowMs = start + 36 * dayMs;
+    expect(await tidy(keeper(), signal)).toBe(1);
+    expect(receivedSeqs()).toEqual([4, 5, 6]);
+    nowMs = start + 56 * dayMs;
+    expect(await tidy(keeper(), signal)).toBe(1);
+    expect(receivedSeqs()).toEqual([]);
   });
 
   it('never removes what is pending, and says when it alone is beyond the budget', async () => {
