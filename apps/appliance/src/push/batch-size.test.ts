@@ -10,6 +10,23 @@ describe('the size of the next batch', () => {
     expect(size.bytes).toBe(256 * kib);
   });
 
+  it('does not count the round trip, which is the least of the questions before', () => {
+    const size = new BatchSize();
+    for (const elapsedMs of [1_800, 600, 900]) size.asked(elapsedMs);
+    size.sent(size.bytes, 3_100);
+    expect(size.bytes).toBe(Math.round((512 * kib * 2_000) / 2_500));
+  });
+
+  it('believes a round trip up to half of the time, and forgets old ones', () => {
+    const size = new BatchSize();
+    size.asked(3_900);
+    size.sent(size.bytes, 4_000);
+    expect(size.bytes).toBe(512 * kib);
+    for (let i = 0; i < 8; i++) size.asked(0);
+    size.sent(size.bytes, 4_000);
+    expect(size.bytes).toBe(256 * kib);
+  });
+
   it('grows by no more than sixteen times at once, and never beyond 4 MiB', () => {
     const size = new BatchSize();
     for (let i = 0; i < 20; i++) size.failed();

@@ -35,7 +35,7 @@ function open(lastSeq: number, { window = 1 } = {}) {
       },
     },
     ready: new ReadyRuns(log, pack),
-    batchSize: { bytes: 20, window, sent() {}, failed: () => void failures.push('batch') },
+    batchSize: { bytes: 20, window, asked() {}, sent() {}, failed: () => void failures.push('batch') },
     monotonicMs: () => 0,
     onAnswer() {},
   };

@@ -29,7 +29,7 @@ export interface DrainOptions<Packed = Buffer[]> {
   log: PendingLog;
   relay: PushTarget<Packed>;
   ready: ReadyRuns<Packed>;
-  batchSize: Pick<BatchSize, 'bytes' | 'window' | 'sent' | 'failed'>;
+  batchSize: Pick<BatchSize, 'asked' | 'bytes' | 'window' | 'sent' | 'failed'>;
   /** Milliseconds of a clock that only goes forward. */
   monotonicMs(): number;
   onAnswer(answer: PushAnswer): void;
@@ -43,8 +43,10 @@ interface SentBatch {
 }
 
 export async function drain<Packed>(options: DrainOptions<Packed>, signal: AbortSignal): Promise<void> {
-  const { log, relay, onAnswer } = options;
+  const { log, relay, batchSize, monotonicMs, onAnswer } = options;
+  const askedAt = monotonicMs();
   const position = await relay.sync(log.epoch, signal);
+  batchSize.asked(monotonicMs() - askedAt);
   log.acknowledge(position.cursor.seq);
   onAnswer(position);
   const over = new AbortController();
