@@ -3,30 +3,17 @@
  * The text names the CRC-32 of the pool; zstd's frame has a checksum of its own.
  */
 import { promisify } from 'node:util';
-import {
-  constants,
-  crc32,
-  type ZstdOptions,
-  zstdCompress,
-  zstdCompressSync,
-  zstdDecompress,
-  zstdDecompressSync,
-} from 'node:zlib';
+import { crc32, zstdCompress, zstdCompressSync, zstdDecompress, zstdDecompressSync } from 'node:zlib';
 import Type from 'typebox';
 import { Compile } from 'typebox/compile';
 import type { Operation, Value } from '../transaction/transaction.ts';
 import type { Block, BlockTransaction, ChangeSet, Columns } from './block.ts';
 import { type ColumnCode, ColumnError, decodeColumn, encodeColumn } from './column-code.ts';
+import { joinText, partText, textCompression } from './text-frame.ts';
 import { UuidReader, UuidWriter } from './uuid-pool.ts';
 
 const compress = promisify(zstdCompress);
 const decompress = promisify(zstdDecompress);
-
-const lengthBytes = 4;
-
-const compression: ZstdOptions = {
-  params: { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_checksumFlag]: 1 },
-};
 
 /** A block that says it holds more values is refused: repeated ones cost it nothing, and the reader an entry each. */
 export const maxBlockValues = 16_000_000;
@@ -81,13 +68,13 @@ type Text = Type.Static<Type.TObject> & ReturnType<typeof textOf>;
 
 export async function encodeBlock(block: Block): Promise<Buffer> {
   const { json, pool } = written(block);
-  return joined(await compress(json, compression), pool);
+  return joinText(await compress(json, textCompression), pool);
 }
 
 /** On this thread: for a block that is on its way as soon as it is made. */
 export function encodeBlockSync(block: Block): Buffer {
   const { json, pool } = written(block);
-  return joined(zstdCompressSync(json, compression), pool);
+  return joinText(zstdCompressSync(json, textCompression), pool);
 }
 
 function written(block: Block): { json: Buffer; pool: Buffer } {
@@ -95,12 +82,6 @@ function written(block: Block): { json: Buffer; pool: Buffer } {
   const sets = block.sets.map((set) => setText(set, writer));
   const pool = writer.bytes();
   return { json: Buffer.from(JSON.stringify(textOf(block, sets, crc32(pool)))), pool };
-}
-
-function joined(compressed: Buffer, pool: Buffer): Buffer {
-  const length = Buffer.alloc(lengthBytes);
-  length.writeUInt32LE(compressed.length);
-  return Buffer.concat([length, compressed, pool]);
 }
 
 /** A block that has been checked in all that can be said without its values. */
@@ -117,21 +98,14 @@ export interface PackedBlock {
  * @throws ColumnError, or zlib's own error.
  */
 export async function openBlock(bytes: Buffer, maxBytes: number): Promise<PackedBlock> {
-  const { compressed, pool } = parted(bytes);
+  const { compressed, behind: pool } = partText(bytes);
   return checked(await decompress(compressed, { maxOutputLength: maxBytes }), pool);
 }
 
 /** On this thread. @throws like `openBlock`. */
 export function openBlockSync(bytes: Buffer, maxBytes: number): PackedBlock {
-  const { compressed, pool } = parted(bytes);
+  const { compressed, behind: pool } = partText(bytes);
   return checked(zstdDecompressSync(compressed, { maxOutputLength: maxBytes }), pool);
-}
-
-function parted(bytes: Buffer): { compressed: Buffer; pool: Buffer } {
-  if (bytes.length < lengthBytes) throw new ColumnError('a block is cut short');
-  const end = lengthBytes + bytes.readUInt32LE();
-  if (end > bytes.length) throw new ColumnError('a block is cut short');
-  return { compressed: bytes.subarray(lengthBytes, end), pool: bytes.subarray(end) };
 }
 
 function checked(json: Buffer, pool: Buffer): PackedBlock {

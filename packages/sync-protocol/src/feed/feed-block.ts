@@ -2,24 +2,19 @@
  * A feed block: consecutive entries of one feed and one epoch as bytes. The length of its text, the text (JSON, compressed
  * with zstd) with what a transaction of a batch does not have, and behind it a block of what the entries change.
  */
-import { constants, type ZstdOptions, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import Type from 'typebox';
 import { Compile } from 'typebox/compile';
 import { toBlock } from '../block/block.ts';
 import { encodeBlockSync, openBlockSync } from '../block/block-code.ts';
 import { ColumnError } from '../block/column-code.ts';
+import { joinText, partText, textCompression } from '../block/text-frame.ts';
 import { SyncError } from '../errors.ts';
 import type { FeedEntry, Stamp, Transaction } from '../transaction/transaction.ts';
 import { type Apart, type FeedGroup, type FeedHead, fitsBlock, groupOfBlock } from './feed-group.ts';
 
 /** A feed block that decompresses to more than this is refused. */
 export const maxFeedBlockBytes = 256 * 1024 * 1024;
-
-const lengthBytes = 4;
-
-const compression: ZstdOptions = {
-  params: { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_checksumFlag]: 1 },
-};
 
 const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 const Integer = Type.Integer({ minimum: -Number.MAX_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER });
@@ -79,10 +74,8 @@ export function encodeFeedBlock(entries: readonly FeedEntry[]): Buffer {
     lsn: entries.map(({ lsn }, index) => lsn - (entries[index - 1]?.lsn ?? 0)),
     apart,
   };
-  const compressed = zstdCompressSync(Buffer.from(JSON.stringify(text)), compression);
-  const length = Buffer.alloc(lengthBytes);
-  length.writeUInt32LE(compressed.length);
-  return Buffer.concat([length, compressed, encodeBlockSync(toBlock(transactions))]);
+  const compressed = zstdCompressSync(Buffer.from(JSON.stringify(text)), textCompression);
+  return joinText(compressed, encodeBlockSync(toBlock(transactions)));
 }
 
 /** @throws SyncError BATCH_MALFORMED: what is no feed block, or was damaged on its way. */
@@ -95,13 +88,12 @@ export function openFeedBlock(bytes: Buffer): FeedGroup {
 }
 
 function open(bytes: Buffer): FeedGroup {
-  const end = lengthBytes + (bytes.length < lengthBytes ? 0 : bytes.readUInt32LE());
-  if (end > bytes.length) throw new ColumnError('a feed block is cut short');
-  const json = zstdDecompressSync(bytes.subarray(lengthBytes, end), { maxOutputLength: maxFeedBlockBytes });
+  const { compressed, behind } = partText(bytes);
+  const json = zstdDecompressSync(compressed, { maxOutputLength: maxFeedBlockBytes });
   const text: unknown = JSON.parse(json.toString('utf8'));
   if (!Text.Check(text)) throw new ColumnError('a feed block has another shape');
   const { epoch, stamps, lsn, apart } = text as FeedText;
-  const packed = openBlockSync(bytes.subarray(end), maxFeedBlockBytes);
+  const packed = openBlockSync(behind, maxFeedBlockBytes);
   const count = packed.heads.length;
   const stampOf = stampsOf(stamps, count);
   if (count === 0 || lsn.length !== count)
