@@ -2,12 +2,13 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { fuzzCodec, fuzzPgoutput } from './decoders.ts';
 import type { FuzzOptions, FuzzResult } from './failure.ts';
+import { fuzzFeedBlocks } from './feed-blocks.ts';
 
-const targets = ['pgoutput', 'codec', 'routes'] as const;
+const targets = ['pgoutput', 'codec', 'feed', 'routes'] as const;
 type Target = (typeof targets)[number];
 
 /** What of the messages goes where: a request costs a thousand times what a message of the stream costs. */
-const shares: Record<Target, number> = { pgoutput: 0.75, codec: 0.2, routes: 0.05 };
+const shares: Record<Target, number> = { pgoutput: 0.65, codec: 0.2, feed: 0.1, routes: 0.05 };
 
 interface Options {
   messages: number;
@@ -46,6 +47,7 @@ export function buildCli(): Command {
 async function run(target: Target, options: FuzzOptions): Promise<FuzzResult> {
   if (target === 'codec') return fuzzCodec(options);
   if (target === 'pgoutput') return fuzzPgoutput(options);
+  if (target === 'feed') return fuzzFeedBlocks(options);
   const { fuzzRoutesAlone } = await import('./routes-alone.ts');
   return fuzzRoutesAlone(options);
 }

@@ -19,7 +19,20 @@ export const maxFeedBlockBytes = 256 * 1024 * 1024;
 const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 const Integer = Type.Integer({ minimum: -Number.MAX_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER });
 const Row = Type.Record(Type.String(), Type.Union([Type.String(), Type.Null()]));
-const Item = { table: Type.String({ minLength: 3, maxLength: 130 }), key: Row };
+const Item = {
+  table: Type.String({ minLength: 3, maxLength: 130 }),
+  key: Type.Record(Type.String(), Type.String(), { minProperties: 1 }),
+};
+const changeBase = {
+  ...Item,
+  moved: Type.Optional(Type.Boolean()),
+  by: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+};
+const ChangeShape = Type.Union([
+  Type.Object({ ...changeBase, op: Type.Literal('insert'), before: Type.Null(), after: Row }),
+  Type.Object({ ...changeBase, op: Type.Literal('update'), before: Row, after: Row }),
+  Type.Object({ ...changeBase, op: Type.Literal('delete'), before: Row, after: Type.Null() }),
+]);
 const Text = Compile(
   Type.Object({
     v: Type.Literal(1),
@@ -32,16 +45,7 @@ const Text = Compile(
     apart: Type.Array(
       Type.Tuple([
         Count,
-        Type.Array(
-          Type.Object({
-            ...Item,
-            op: Type.Union([Type.Literal('insert'), Type.Literal('update'), Type.Literal('delete')]),
-            before: Type.Union([Row, Type.Null()]),
-            after: Type.Union([Row, Type.Null()]),
-            moved: Type.Optional(Type.Boolean()),
-            by: Type.Optional(Type.Union([Type.String(), Type.Null()])),
-          }),
-        ),
+        Type.Array(ChangeShape),
         Type.Array(Type.Object({ ...Item, row: Type.Union([Row, Type.Null()]) })),
       ]),
     ),
@@ -101,12 +105,14 @@ function open(bytes: Buffer): FeedGroup {
   let position = 0;
   const heads = packed.heads.map(({ seq, committedAt, more }, index): FeedHead => {
     position += lsn[index] as number;
+    if (!Number.isSafeInteger(position) || position < 0) throw new ColumnError('a number is out of range');
     const stamp = stampOf[index] as Stamp;
     return { epoch, seq, stamp, committedAt, lsn: position, ...(more && { more }) };
   });
   const set = new Map(apart.map(([index, changes, corrections]) => [index, { changes, corrections }]));
-  for (const [index] of set) {
-    if (index >= count) throw new ColumnError('a feed block speaks of an entry that it does not hold');
+  for (const index of set.keys()) {
+    if (packed.heads[index]?.changes !== 0)
+      throw new ColumnError('a feed block says twice what an entry holds, or of one that is not there');
   }
   return groupOfBlock(heads, packed.unpack(), set);
 }
@@ -122,6 +128,7 @@ function stampRuns(entries: readonly FeedEntry[]): FeedText['stamps'] {
 }
 
 function stampsOf(runs: FeedText['stamps'], count: number): Stamp[] {
+  // Before anything is made of them: a run of many costs nothing to write.
   if (runs.reduce((sum, [, , entries]) => sum + entries, 0) !== count)
     throw new ColumnError('a feed block has not as many stamps as entries');
   return runs.flatMap(([epoch, seq, entries]) => new Array<Stamp>(entries).fill({ epoch, seq }));
