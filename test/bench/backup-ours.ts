@@ -16,6 +16,8 @@ interface Told {
   msg: string;
   region?: string;
   object?: string;
+  objects?: number;
+  entry?: number;
   job?: string;
 }
 
@@ -36,7 +38,16 @@ export function openOurs(world: BackupWorld): Contender {
         .slice(from)
         .some(({ msg, region, object }) => msg === 'stored' && region === name && object?.includes(part)),
     );
-  const listedSince = (from: number) => told.slice(from).some(({ msg }) => msg === 'listed');
+  /** Whatever a region has is named by an entry that both regions have: from then on it can be brought back. */
+  const allNamed = () => {
+    const listed = told.filter(({ msg }) => msg === 'listed');
+    const named = listed.reduce((sum, { objects = 0 }) => sum + objects, 0);
+    const last = listed.at(-1)?.entry ?? Number.POSITIVE_INFINITY;
+    const objects = new Set(told.flatMap(({ msg, object }) => (msg === 'stored' ? [object] : [])));
+    const has = (name: string) =>
+      told.some(({ msg, region, entry = 0 }) => msg === 'delivered' && region === name && entry >= last);
+    return named >= objects.size && world.regions.every(({ name }) => has(name));
+  };
   return {
     name: 'skooly-backup',
     archiveCommand: archiveCommand(accessFile),
@@ -54,16 +65,16 @@ export function openOurs(world: BackupWorld): Contender {
       await world.archiveWith(archiveCommand(accessFile));
       await until(() => {
         if (daemon?.exitCode != null) throw new Error('skooly-backup run ended by itself');
-        return stored('base') && stored('dump') && listedSince(0);
+        return stored('base') && stored('dump') && allNamed();
       });
     },
     async base() {
       const from = told.length;
       await run('base');
-      await until(() => stored('base', from) && listedSince(from));
+      await until(() => stored('base', from) && allNamed());
     },
     async inBothRegions(segment) {
-      await until(() => stored(segment));
+      await until(() => stored(segment) && allNamed());
     },
     async restore() {
       const to = join(folder, 'restored');

@@ -7,6 +7,8 @@ export type BackupEvent =
   | { readonly event: 'sealed'; readonly object: SealedObject; readonly tookMs: number }
   | { readonly event: 'stored'; readonly region: string; readonly object: SealedObject }
   | { readonly event: 'listed'; readonly entry: number; readonly objects: number }
+  /** The region has the manifest up to this entry. */
+  | { readonly event: 'delivered'; readonly region: string; readonly entry: number }
   | { readonly event: 'swept'; readonly names: readonly string[] }
   | {
       readonly event: 'region-trouble';

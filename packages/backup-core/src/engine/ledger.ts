@@ -92,6 +92,7 @@ export async function runDelivery(options: DeliveryOptions, signal: AbortSignal)
       if (state.waitMs() === 0 && writer.delivered(store.name) < (writer.head?.number ?? 0)) {
         await writer.deliver(store, signal);
         if (state.answered()) tell({ event: 'region-recovered', region: store.name });
+        tell({ event: 'delivered', region: store.name, entry: writer.delivered(store.name) });
         await writer.tidy(spool.regions);
       }
       spool.listing.delivered(store.name, writer.delivered(store.name));
