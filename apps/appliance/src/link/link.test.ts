@@ -102,6 +102,23 @@ test('it probes at its interval, and faster once the cloud is suspect, and until
   await end();
 });
 
+test('a cloud that answers and is in trouble is asked at the usual interval', async () => {
+  const probe = {
+    url: 'https://relay.example/',
+    kind: 'signed' as const,
+    at: '2026-03-02T07:00:00.000Z',
+    ok: false,
+    refused: false,
+    rttMs: 12,
+    problem: 'the answer is 503',
+  };
+  const round = { ...bad, probes: [probe] };
+  const { link, at, pass, end } = startLink(async () => round);
+  await pass(11_000);
+  expect([link.state, at]).toEqual(['LOCAL', [0, 5_000, 10_000]]);
+  await end();
+});
+
 test('unused for a while it probes seldom, and the first use brings the next probe at once', async () => {
   let round = good;
   const { link, at, pass, end } = startLink(async () => round);

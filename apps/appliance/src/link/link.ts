@@ -207,9 +207,14 @@ class ProbedLink implements Link {
     return this.state === 'ONLINE' && clock.now() - this.#usedAtMs >= settings.rest.afterMs;
   }
 
+  /** Nobody answers at all. A cloud that does answer, and is in trouble, is not asked by all its boxes each second. */
+  #isCutOff(): boolean {
+    return this.state === 'LOCAL' && this.#probes.every(({ rttMs }) => rttMs === null);
+  }
+
   #intervalMs(): number {
     const { suspectIntervalMs, intervalMs, rest } = this.#parts.settings;
-    if (this.#probeSoon || this.state === 'SUSPECT' || this.state === 'LOCAL') return suspectIntervalMs;
+    if (this.#probeSoon || this.state === 'SUSPECT' || this.#isCutOff()) return suspectIntervalMs;
     return this.#isAtRest() ? rest.intervalMs : intervalMs;
   }
 

@@ -3,7 +3,7 @@ export interface LinkSettings {
   /** From the start of one round of probes to the start of the next. */
   intervalMs: number;
   rest: RestSettings;
-  /** The same while SUSPECT or LOCAL: bad news is confirmed quickly, and so is the cable's return. Never more than `intervalMs`. */
+  /** The same while SUSPECT, or LOCAL and nobody answers: bad news is confirmed quickly, and so is the cable's return. Never more than `intervalMs`. */
   suspectIntervalMs: number;
   /** For one probe, from opening the connection to the whole answer. */
   timeoutMs: number;
