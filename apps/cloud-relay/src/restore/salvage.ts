@@ -10,6 +10,7 @@
 import {
   type Change,
   type CorrectedMessage,
+  type Correction,
   correctedMessage,
   type FeedEntry,
   openFeedBlock,
@@ -96,7 +97,15 @@ export class Salvage {
       const last = fresh.at(-1);
       if (!last) return { epoch: known, ...point };
       const waiting = await commit.parked.waitingRows(campus);
-      for (const entry of fresh) await apply(commit, campus, entry, waiting, now());
+      const told = new Outcome({ campus, epoch: last.epoch, commit, now: now(), trusted: true });
+      for (const entry of fresh) {
+        const corrections = await apply(commit, campus, entry, waiting, now());
+        for (const { table, key } of corrections) told.correct(table, key);
+      }
+      // How the rows stand when all is given back: what they were in between may be what another row has by then.
+      const corrections = await told.write();
+      if (corrections.length > 0)
+        await commit.emit(correctedMessage, { campus, corrections } satisfies CorrectedMessage);
       await commit.salvage.moveGiven(campus, known, last.seq);
       return { epoch: known, forkSeq: point.forkSeq, givenSeq: last.seq };
     });
@@ -124,13 +133,14 @@ function openBlock(seal: FeedSeal, campus: string, { block, seal: given, upTo }:
     .filter(({ seq }) => seq <= upTo);
 }
 
+/** @returns what the campus has to be told of. */
 async function apply(
   commit: CloudCommit,
   campus: string,
   entry: LostEntry,
   waiting: Parameters<typeof applyAll>[2],
   now: Date,
-): Promise<void> {
+): Promise<readonly Correction[]> {
   const { changes } = entry;
   const known = await commit.salvage.known(entry.epoch, entry.lsn, changes);
   const outcome = new Outcome({ campus, epoch: entry.epoch, commit, now, trusted: true });
@@ -149,9 +159,7 @@ async function apply(
     await applyAll(outcome, [transaction], waiting);
     await commit.salvage.remember(entry.epoch, entry.lsn, given);
   }
-  const corrections = await outcome.write();
-  if (corrections.length > 0)
-    await commit.emit(correctedMessage, { campus, corrections } satisfies CorrectedMessage);
+  return await outcome.write();
 }
 
 /** A row that came from another campus is here already, under that one: coming is a change of it. */
