@@ -94,7 +94,7 @@ class Box {
   }
 
   async push(): Promise<void> {
-    const relay = new RelayClient(chain.relayUrl, chain.session);
+    const relay = new RelayClient({ relayUrl: chain.relayUrl, session: chain.session });
     const boots = (named: ReadonlySet<string>) => this.#clock.boots(named);
     const parts = {
       log: this.log,

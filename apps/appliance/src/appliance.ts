@@ -104,6 +104,7 @@ export async function runAppliance(
     relayUrl: config.relayUrl,
     session,
     fetch: wakeOnFailure(tls.fetch, () => link.used()),
+    fetchInARow: wakeOnFailure(tls.fetchInARow, () => link.used()),
     migrations: migrationAccess(config),
     logger,
     clock,

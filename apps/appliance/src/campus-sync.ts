@@ -17,6 +17,7 @@ import {
 } from '@skooly-edge/sync-protocol';
 import { Client, Pool } from 'pg';
 import type { Logger } from 'pino';
+import type { fetch } from 'undici';
 import { type Adopted, adoptLog } from './adopt/adopt.ts';
 import { campusCapture, keepCapturing } from './capture/campus-capture.ts';
 import type { CampusClock } from './clock/campus-clock.ts';
@@ -27,7 +28,7 @@ import { Follower } from './pull/follower.ts';
 import { PostgresCampus } from './pull/postgres-campus.ts';
 import { Pull } from './pull/pull.ts';
 import { Push } from './push/push.ts';
-import { RelayClient } from './relay-client/relay-client.ts';
+import { RelayClient, type SyncPosition } from './relay-client/relay-client.ts';
 import type { RelayFetch } from './relay-client/relay-fetch.ts';
 import { Repair } from './repair/repair.ts';
 import { followedFeed } from './restore/followed-feed.ts';
@@ -63,7 +64,9 @@ export interface CampusSyncOptions {
   /** Proves to the relay whose box this is. */
   session: RelayAuthorization;
   /** How the relay is reached; left out, by whatever certificate the public authorities issued. */
-  fetch?: RelayFetch;
+  fetch?: typeof fetch;
+  /** The same, for what is sent one behind the other over one connection. */
+  fetchInARow?: RelayFetch;
   logger: Logger;
   /** What it takes to bring the schema to the cloud's; left out, this box only says when it is behind. */
   migrations?: MigrationAccess | null;
@@ -126,7 +129,13 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
       .catch((error) =>
         logger.error({ err: error, table }, 'the rows of a truncated table did not come back'),
       );
-  const relay = new RelayClient(relayUrl, session, () => pull.state.feedSeq || null, options.fetch);
+  const relay = new RelayClient({
+    relayUrl,
+    session,
+    feedSeq: () => pull.state.feedSeq || null,
+    fetch: options.fetch,
+    inARow: options.fetchInARow,
+  });
   const captured = (limit: AbortSignal) => capture.passed(database, limit);
   const seed = new Seed({ databaseUrl, catalog, relay, logger });
   const migrations = new Migrations({
@@ -186,18 +195,20 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
       void resync.request('the cloud was restored to an earlier point');
     },
   });
-  const position = async (limit: AbortSignal) => {
-    const answer = await relay.sync(log.epoch, limit);
+  const checked = async (asked: Promise<SyncPosition>) => {
+    const answer = await asked;
     restore.check(answer, (await followedFeed(database)).epoch);
     return answer;
   };
+  const position = (limit: AbortSignal) => checked(relay.sync(log.epoch, limit));
   const push = new Push({
     log,
     relay: {
-      sync: (_epoch, limit) => position(limit),
+      sync: (epoch, limit) => checked(relay.syncInARow(epoch, limit)),
       pack: (lines) => relay.pack(lines),
       push: (...batch) => relay.push(...batch),
     },
+    position,
     logger,
     random: Math.random,
     boots: clock && ((named) => clock.boots(named)),

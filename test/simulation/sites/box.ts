@@ -80,7 +80,7 @@ const boot = 'one';
 const bootUs = 1_795_400_000_000_000;
 const bootTime = { base: bootUs, earliest: bootUs, latest: bootUs };
 
-/** Batches large and small, two on their way at once: so there are many, and they come out of order. */
+/** Batches large and small, several on their way at once: so there are many, and they come out of order. */
 class UnevenBatches extends BatchSize {
   readonly #chance: Chance;
 
@@ -93,8 +93,8 @@ class UnevenBatches extends BatchSize {
     return this.#chance.happens(0.5) ? super.bytes : this.#chance.between(200, 4_000);
   }
 
-  override get window(): number {
-    return 2;
+  override get onTheWay(): number {
+    return this.#chance.between(1, 3) * 4_000;
   }
 }
 

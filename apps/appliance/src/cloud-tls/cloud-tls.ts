@@ -10,6 +10,8 @@
 import { type KeyObject, X509Certificate } from 'node:crypto';
 import { checkServerIdentity, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
 import { Agent, buildConnector, fetch } from 'undici';
+import { type InARow, openInARow } from '../relay-client/in-a-row.ts';
+import type { RelayFetch } from '../relay-client/relay-fetch.ts';
 import { type Dates, type Leaf, outdated, type Word, wordAgainst } from './certificate-dates.ts';
 import { askForWord } from './cloud-word.ts';
 import { CloudTlsError, explain, isAboutDates } from './errors.ts';
@@ -44,6 +46,7 @@ export class CloudTls {
   readonly #options: CloudTlsOptions;
   #madeContext: SecureContext | null = null;
   readonly #agent: Agent;
+  readonly #inARow: InARow;
   /** By address. */
   readonly #sessions = new Map<string, Buffer>();
   #word: { word: Word; atMs: number } | null = null;
@@ -53,6 +56,7 @@ export class CloudTls {
   constructor(options: CloudTlsOptions) {
     this.#options = options;
     this.#agent = new Agent({ connect: this.connector(), allowH2: false });
+    this.#inARow = openInARow(this.connector());
   }
 
   /** Over connections of its own kept-alive pool. @throws CloudTlsError for what stands in the way of TLS. */
@@ -64,6 +68,11 @@ export class CloudTls {
       throw cause instanceof CloudTlsError ? cause : error;
     }
   };
+
+  /** Over one connection, each request behind the last. @throws CloudTlsError for what stands in the way of TLS. */
+  get fetchInARow(): RelayFetch {
+    return this.#inARow.fetch;
+  }
 
   /** For other pools. Plain HTTP is connected as it always is. */
   connector(timeoutMs = usualTimeoutMs): buildConnector.connector {
@@ -82,8 +91,8 @@ export class CloudTls {
     return this.#relayDates;
   }
 
-  close(): Promise<void> {
-    return this.#agent.destroy();
+  async close(): Promise<void> {
+    await Promise.all([this.#agent.destroy(), this.#inARow.close()]);
   }
 
   async #connect(target: Target, timeoutMs: number): Promise<TLSSocket> {

@@ -1,21 +1,30 @@
 /**
- * How much to put into one batch: about two seconds of what the link carried last, so that a cut costs little and a good
- * link is not asked for every small thing. Never so little that no progress is made. The round trip after which the answer comes is not
- * counted: nothing is carried in it, however large the batch.
+ * How much to put on its way: batches of about a second of what the link carries, so that a cut costs little and a good link is not
+ * asked for every small thing; and as many of them before the first is answered as keep the link busy while lost packets hold an
+ * answer up. Never so little that no progress is made.
+ *
+ * What the link carries is the best of late that was answered in the time from a batch's sending to its answer, whatever of it was
+ * that batch: answers that are held up and then come together do not disturb that, nor does one that waited for the end of a cut. After
+ * BBR (Cardwell et al., "BBR: Congestion-Based Congestion Control", 2016), one layer further up.
  */
+const batchMs = 1_000;
+const onTheWayMs = 4_000;
 const minBytes = 16 * 1024;
-const firstBytes = 512 * 1024;
+const firstBytes = 256 * 1024;
 const maxBytes = 4 * 1024 * 1024;
-const targetMs = 2_000;
+const maxOnTheWay = 2 * maxBytes;
 
-/** A batch may grow by this factor at a time: one lucky answer says little. */
+/** What is believed of a link before the first answer. */
+const firstRate = firstBytes / batchMs;
+
+/** The link may have become so many times better at once: one lucky answer says little. */
 const maxGrowth = 16;
 
-/** A batch may shrink by this factor at a time: an answer that came late because the line was dead meanwhile says as little. */
+/** The link may have become so many times worse at once. */
 const maxShrink = 2;
 
-/** Batches on their way at once, over a link that carries the largest in good time. On any other a cut would cost two. */
-const maxWindow = 2;
+/** So many answers are looked back upon. */
+const answers = 8;
 
 /** The least of so many questions is a round trip: one may have been held up, or have opened the connection first. */
 const questions = 8;
@@ -23,18 +32,31 @@ const questions = 8;
 /** A round trip that is not what it was is believed up to this share of the time. */
 const mostOfTheTime = 0.5;
 
+/** A batch that was sent. */
+export interface Passage {
+  readonly bytes: number;
+  readonly sentAtMs: number;
+  /** Nothing else was on its way. */
+  readonly alone: boolean;
+  readonly answeredBefore: number;
+}
+
 export class BatchSize {
-  #bytes = firstBytes;
+  /** Uncompressed bytes that the link carries in a millisecond, as each of the last answers had it. */
+  #rates: number[] = [];
   #questionsMs: number[] = [];
+  /** Bytes of all batches. */
+  #sent = 0;
+  #answered = 0;
 
   /** Uncompressed bytes that the next batch may hold. */
   get bytes(): number {
-    return this.#bytes;
+    return clamp(this.#rate * batchMs, maxBytes);
   }
 
-  /** How many batches may be on their way at once. */
-  get window(): number {
-    return this.#bytes === maxBytes ? maxWindow : 1;
+  /** Uncompressed bytes that may be on their way together; what arrives in a round trip comes on top. */
+  get onTheWay(): number {
+    return clamp(this.#rate * (onTheWayMs + this.#roundTripMs), maxOnTheWay);
   }
 
   /** A question that carries next to nothing was answered. */
@@ -42,25 +64,47 @@ export class BatchSize {
     this.#questionsMs = [...this.#questionsMs, elapsedMs].slice(-questions);
   }
 
-  /** @param bytes Uncompressed size of the batch that was answered after `elapsedMs`. */
-  sent(bytes: number, elapsedMs: number): void {
-    if (bytes < this.#bytes / 2) return;
-    const carryingMs = elapsedMs - Math.min(this.#roundTripMs, elapsedMs * mostOfTheTime);
-    const ideal = (bytes / Math.max(carryingMs, 1)) * targetMs;
-    const [least, most] = [this.#bytes / maxShrink, this.#bytes * maxGrowth];
-    this.#bytes = clamp(Math.min(Math.max(ideal, least), most));
+  sent(bytes: number, nowMs: number): Passage {
+    const alone = this.#sent === this.#answered;
+    this.#sent += bytes;
+    return { bytes, sentAtMs: nowMs, alone, answeredBefore: this.#answered };
+  }
+
+  answered({ bytes, sentAtMs, alone, answeredBefore }: Passage, nowMs: number): void {
+    this.#answered += bytes;
+    if (bytes < this.bytes / 2) return;
+    const elapsedMs = nowMs - sentAtMs;
+    // A round trip carries nothing, however large the batch.
+    const carryingMs = alone ? elapsedMs - Math.min(this.#roundTripMs, elapsedMs * mostOfTheTime) : elapsedMs;
+    const rate = (this.#answered - answeredBefore) / Math.max(carryingMs, 1);
+    this.#believe(Math.min(Math.max(rate, this.#rate / maxShrink), this.#rate * maxGrowth));
+  }
+
+  /** It came to nothing. @param blame The link is to blame for it. */
+  failed({ bytes }: Passage, blame: boolean): void {
+    this.#answered += bytes;
+    if (!blame) return;
+    const worse = this.#rate / maxShrink;
+    this.#rates = [];
+    this.#believe(worse);
+  }
+
+  /** No further than the sizes go: a link that got better is then noticed as quickly. */
+  #believe(rate: number): void {
+    const possible = Math.min(maxOnTheWay / batchMs, Math.max(minBytes / onTheWayMs, rate));
+    this.#rates = [...this.#rates, possible].slice(-answers);
+  }
+
+  get #rate(): number {
+    return this.#rates.length === 0 ? firstRate : Math.max(...this.#rates);
   }
 
   /** 0 while nothing is known. */
   get #roundTripMs(): number {
     return this.#questionsMs.length === 0 ? 0 : Math.min(...this.#questionsMs);
   }
-
-  failed(): void {
-    this.#bytes = clamp(this.#bytes / maxShrink);
-  }
 }
 
-function clamp(bytes: number): number {
-  return Math.round(Math.min(maxBytes, Math.max(minBytes, bytes)));
+function clamp(bytes: number, most: number): number {
+  return Math.round(Math.min(most, Math.max(minBytes, bytes)));
 }

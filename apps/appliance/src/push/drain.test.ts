@@ -1,11 +1,11 @@
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { type DrainOptions, drain, type PushAnswer } from './drain.ts';
 import { ReadyRuns } from './ready-runs.ts';
 
 const never = new AbortController().signal;
 
 /** A log of as many transactions, each a line of ten bytes, and a relay that answers when the test says so. */
-function open(lastSeq: number, { window = 1 } = {}) {
+function parts(lastSeq: number, { onTheWay = 20 } = {}) {
   const sent: { seqs: number[]; signal: AbortSignal; answer: PromiseWithResolvers<PushAnswer> }[] = [];
   const failures: unknown[] = [];
   const log = {
@@ -35,11 +35,23 @@ function open(lastSeq: number, { window = 1 } = {}) {
       },
     },
     ready: new ReadyRuns(log, pack),
-    batchSize: { bytes: 20, window, asked() {}, sent() {}, failed: () => void failures.push('batch') },
+    batchSize: {
+      bytes: 20,
+      onTheWay,
+      asked() {},
+      sent: (bytes, sentAtMs) => ({ bytes, sentAtMs, alone: true, answeredBefore: 0 }),
+      answered() {},
+      failed: (_passage, blame) => void (blame && failures.push('batch')),
+    },
     monotonicMs: () => 0,
     onAnswer() {},
   };
-  return { sent, log, failures, at, done: drain(options, never) };
+  return { options, sent, log, failures, at };
+}
+
+function open(lastSeq: number, how: { onTheWay?: number } = {}) {
+  const opened = parts(lastSeq, how);
+  return { ...opened, done: drain(opened.options, never) };
 }
 
 const settled = () => new Promise((resolve) => setTimeout(resolve, 5));
@@ -57,8 +69,8 @@ it('a batch follows when the last one is answered', async () => {
   expect(log.acknowledged).toBe(3);
 });
 
-it('over a good link the next one is sent before', async () => {
-  const { sent, at, done } = open(5, { window: 2 });
+it('as far as the link carries it the next one is sent before', async () => {
+  const { sent, at, done } = open(5, { onTheWay: 40 });
   await settled();
   expect(seqsOf(sent)).toEqual([
     [1, 2],
@@ -73,7 +85,7 @@ it('over a good link the next one is sent before', async () => {
 });
 
 it('what was sent behind a batch that failed is given up, and counts as no failure of its own', async () => {
-  const { sent, failures, done } = open(5, { window: 2 });
+  const { sent, failures, done } = open(5, { onTheWay: 40 });
   await settled();
   sent[1]?.signal.addEventListener('abort', () => sent[1]?.answer.reject(new Error('given up')));
   sent[0]?.answer.reject(new Error('cut'));
@@ -91,4 +103,17 @@ it('a relay that has applied less than it was sent is sent the rest again', asyn
   expect(seqsOf(sent)).toEqual([[1, 2], [2]]);
   sent[1]?.answer.resolve(at(2));
   await done;
+});
+
+it('a cursor that was just heard is not asked for again', async () => {
+  const { options, sent, at, log } = parts(3);
+  log.acknowledged = 0;
+  const sync = vi.fn(async () => at(0));
+  const relay = { ...options.relay, sync };
+  const done = drain({ ...options, relay, position: at(1) }, never);
+  await settled();
+  expect(seqsOf(sent)).toEqual([[2, 3]]);
+  sent[0]?.answer.resolve(at(3));
+  await done;
+  expect(sync).not.toHaveBeenCalled();
 });

@@ -1,7 +1,7 @@
 /**
  * Drains the sync log into the relay until nothing is left: asks for the cursor, sends what follows it in batches, notes what
- * is acknowledged. Over a good link the next batch is sent before the last is answered; the relay applies them in the order in
- * which they come. Whatever goes wrong is thrown; draining again begins with the cursor.
+ * is acknowledged. The next batch is sent before the last is answered, as far as `BatchSize` lets it; the relay applies them in the
+ * order in which they come. Whatever goes wrong is thrown; draining again begins with the cursor.
  */
 import type { BatchHeader, BootTimes } from '@skooly-edge/sync-protocol';
 import type { BatchSize } from './batch-size.ts';
@@ -29,24 +29,25 @@ export interface DrainOptions<Packed = Buffer[]> {
   log: PendingLog;
   relay: PushTarget<Packed>;
   ready: ReadyRuns<Packed>;
-  batchSize: Pick<BatchSize, 'asked' | 'bytes' | 'window' | 'sent' | 'failed'>;
+  batchSize: Pick<BatchSize, 'asked' | 'bytes' | 'onTheWay' | 'sent' | 'answered' | 'failed'>;
   /** Milliseconds of a clock that only goes forward. */
   monotonicMs(): number;
   onAnswer(answer: PushAnswer): void;
+  /** Where the cloud stands, when that has just been heard; left out, it is asked for. */
+  position?: PushAnswer | null;
   /** What is known of these boots. */
   boots?(named: ReadonlySet<string>): Promise<BootTimes>;
 }
 
 interface SentBatch {
   lastSeq: number;
+  bytes: number;
   answer: Promise<PushAnswer>;
 }
 
 export async function drain<Packed>(options: DrainOptions<Packed>, signal: AbortSignal): Promise<void> {
-  const { log, relay, batchSize, monotonicMs, onAnswer } = options;
-  const askedAt = monotonicMs();
-  const position = await relay.sync(log.epoch, signal);
-  batchSize.asked(monotonicMs() - askedAt);
+  const { log, onAnswer } = options;
+  const position = options.position ?? (await ask(options, signal));
   log.acknowledge(position.cursor.seq);
   onAnswer(position);
   const over = new AbortController();
@@ -58,11 +59,25 @@ export async function drain<Packed>(options: DrainOptions<Packed>, signal: Abort
   }
 }
 
+async function ask<Packed>(
+  { log, relay, batchSize, monotonicMs }: DrainOptions<Packed>,
+  signal: AbortSignal,
+): Promise<PushAnswer> {
+  const askedAt = monotonicMs();
+  const position = await relay.sync(log.epoch, signal);
+  batchSize.asked(monotonicMs() - askedAt);
+  return position;
+}
+
 async function sendAll<Packed>(options: DrainOptions<Packed>, signal: AbortSignal): Promise<void> {
   const { log, ready, batchSize, onAnswer } = options;
   const onTheWay: SentBatch[] = [];
+  const hasRoom = () => {
+    const bytes = onTheWay.reduce((sum, batch) => sum + batch.bytes, 0);
+    return onTheWay.length === 0 || bytes + batchSize.bytes <= batchSize.onTheWay;
+  };
   for (let sent = log.acknowledged; ; ) {
-    while (onTheWay.length < batchSize.window) {
+    while (hasRoom()) {
       const batch = await send(options, sent, signal);
       if (!batch) break;
       onTheWay.push(batch);
@@ -71,7 +86,7 @@ async function sendAll<Packed>(options: DrainOptions<Packed>, signal: AbortSigna
     const first = onTheWay.shift();
     if (!first) return;
     const stop = new AbortController();
-    const made = ready.fill(sent, stop.signal);
+    const made = ready.fill(sent, stop.signal, batchSize.bytes);
     made.catch(() => {});
     const answer = await first.answer.finally(() => stop.abort());
     await made;
@@ -95,7 +110,7 @@ async function send<Packed>(
   const named = new Set(runs.flatMap((run) => [...run.boots]));
   const header = { epoch: log.epoch, boots: await boots?.(named) };
   const bytes = runs.reduce((sum, run) => sum + run.bytes, 0);
-  const startedAt = monotonicMs();
+  const passage = batchSize.sent(bytes, monotonicMs());
   const answer = relay
     .push(
       header,
@@ -103,15 +118,15 @@ async function send<Packed>(
       signal,
     )
     .then(
-      (answered) => {
-        batchSize.sent(bytes, monotonicMs() - startedAt);
-        return answered;
+      (answer) => {
+        batchSize.answered(passage, monotonicMs());
+        return answer;
       },
       (error) => {
-        if (!signal.aborted) batchSize.failed();
+        batchSize.failed(passage, !signal.aborted);
         throw error;
       },
     );
   answer.catch(() => {});
-  return { lastSeq: last.lastSeq, answer };
+  return { lastSeq: last.lastSeq, bytes, answer };
 }

@@ -11,14 +11,17 @@ import type { Logger } from 'pino';
 import { RelayRefusal } from '../relay-client/relay-fetch.ts';
 import type { SyncLog } from '../sync-log/sync-log.ts';
 import { BatchSize } from './batch-size.ts';
-import { drain, type PushTarget } from './drain.ts';
+import { drain, type PushAnswer, type PushTarget } from './drain.ts';
 import { ReadyRuns } from './ready-runs.ts';
 
 const minRetryDelayMs = 250;
 const maxRetryDelayMs = 15_000;
 
-/** Without an answer for so long, an attempt may hang on a connection that died with the link. */
-const hangsAfterMs = 1_000;
+/** Without an answer for so long, an attempt may hang on a connection that died with the link. Lost packets hold one up for less. */
+const hangsAfterMs = 4_000;
+
+/** On a connection that lives, what was under way has arrived by then, and its answer is back, though a packet was lost. */
+const arrivesWithinMs = 2_000;
 
 /** Without a new transaction for so long, nobody needs the processor for writing. */
 const quietMs = 1_000;
@@ -36,6 +39,8 @@ export interface PushState {
 export interface PushOptions {
   log: SyncLog;
   relay: PushTarget;
+  /** Asks for the cursor apart from what may hang. */
+  position(signal: AbortSignal): Promise<PushAnswer>;
   logger: Logger;
   random(): number;
   /** The cloud has said how far this campus's transactions are judged. */
@@ -51,8 +56,12 @@ export class Push {
   readonly state: PushState = { lastPushAt: null, parkedInCloud: 0, lastError: null };
   #wake: PromiseWithResolvers<void> = Promise.withResolvers();
   #attempt = new AbortController();
+  /** The attempt that waits for answers. */
+  #drains: AbortController | null = null;
   /** When the attempt began or was last answered, by the monotonic clock. */
   #aliveAtMs = 0;
+  /** What was heard when the last attempt was given up. */
+  #position: PushAnswer | null = null;
   #appendedAtMs = 0;
   #acknowledged: PromiseWithResolvers<void> = Promise.withResolvers();
 
@@ -67,12 +76,32 @@ export class Push {
   }
 
   /**
-   * The link is back: what hangs is given up, and the cursor is asked for anew. An attempt that has just begun, or was just
-   * answered, does not hang. Costs at most one batch sent twice.
+   * The link is back: no wait goes on. What was on its way when the line went dead may still arrive, or hang on a connection that died
+   * with it: the cursor is asked for apart from it, and what stays without an answer meanwhile is given up.
    */
   restart(): void {
-    if (performance.now() - this.#aliveAtMs > hangsAfterMs) this.abort('the link is back');
+    void this.#replaceIfDead();
     this.wake();
+  }
+
+  async #replaceIfDead(): Promise<void> {
+    const [attempt, aliveAtMs] = [this.#attempt, this.#aliveAtMs];
+    const isSilent = () =>
+      this.#drains === attempt && this.#aliveAtMs === aliveAtMs && !attempt.signal.aborted;
+    try {
+      const silentMs = performance.now() - aliveAtMs;
+      await sleep(Math.max(0, hangsAfterMs - silentMs), undefined, { signal: attempt.signal });
+      if (!isSilent()) return;
+      const [position] = await Promise.all([
+        this.#options.position(attempt.signal),
+        sleep(arrivesWithinMs, undefined, { signal: attempt.signal }),
+      ]);
+      if (!isSilent()) return;
+      this.#position = position;
+      attempt.abort(new Error('the link is back'));
+    } catch {
+      // The link is gone again, or the relay does not answer: the attempt learns of it by itself.
+    }
   }
 
   /** Whatever is on its way is given up. */
@@ -103,7 +132,10 @@ export class Push {
       this.#attempt = new AbortController();
       this.#aliveAtMs = performance.now();
       try {
-        await this.#drain(AbortSignal.any([signal, this.#attempt.signal]));
+        this.#drains = this.#attempt;
+        await this.#drain(AbortSignal.any([signal, this.#attempt.signal])).finally(() => {
+          this.#drains = null;
+        });
         failures = 0;
         this.state.lastError = null;
         await this.#pause(null, signal);
@@ -123,10 +155,13 @@ export class Push {
   #drain(signal: AbortSignal): Promise<void> {
     const { log, relay } = this.#options;
     let first = true;
+    const position = this.#position;
+    this.#position = null;
     return drain(
       {
         log,
         relay,
+        position,
         ready: this.#ready,
         batchSize: this.#batchSize,
         monotonicMs: () => performance.now(),

@@ -101,3 +101,16 @@ it('a run that cannot be made is said to whoever takes it, and the next try may 
   broken = false;
   await expect(fragile.take(0, 512 * kib)).resolves.toHaveLength(1);
 });
+
+it('a run that is too large for the link is made anew in smaller ones that end where it ended', async () => {
+  log.lastSeq = 6_000;
+  await ready.fill(0, never);
+  const before = packed.length;
+  for (let at = 0; at < 2_000; ) {
+    const runs = await ready.take(at, 70 * kib);
+    at = runs.at(-1)?.lastSeq ?? Number.POSITIVE_INFINITY;
+    expect(at).toBeLessThanOrEqual(2_000);
+  }
+  await ready.take(2_000, 4_096 * kib);
+  expect(packed.length - before).toBe(2_000);
+});

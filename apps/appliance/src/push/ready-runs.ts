@@ -74,15 +74,15 @@ export class ReadyRuns<Packed> {
     });
   }
 
-  /** Makes whole runs ready behind `after`, as many as may be kept or until the signal aborts. */
-  async fill(after: number, signal: AbortSignal): Promise<void> {
+  /** Makes whole runs ready behind `after`, of `maxBytes` each if so much is worth it, as many as may be kept or until the signal aborts. */
+  async fill(after: number, signal: AbortSignal, maxBytes = runBytes): Promise<void> {
     for (let at = after; !signal.aborted; ) {
       const next = await this.#alone(async () => {
         this.#forget();
         const kept = this.#runs.findLast((run) => run.after >= at);
         const end = kept?.lastSeq ?? at;
         if (this.#runs.reduce((sum, run) => sum + run.bytes, 0) >= maxReadyBytes) return null;
-        return (await this.#make(end, runBytes, true))?.lastSeq ?? null;
+        return (await this.#make(end, maxBytes, true))?.lastSeq ?? null;
       });
       if (next === null) return;
       at = next;
@@ -105,7 +105,10 @@ export class ReadyRuns<Packed> {
 
   async #make(after: number, maxBytes: number, onlyFull = false): Promise<ReadyRun<Packed> | null> {
     const limit = Math.min(maxBytes, runBytes);
-    const slice = this.#log.read(after, limit, maxRunTransactions);
+    // What is kept behind it stays of use.
+    const next = this.#runs.find((kept) => kept.after > after);
+    const maxTransactions = Math.min(maxRunTransactions, next ? next.after - after : Infinity);
+    const slice = this.#log.read(after, limit, maxTransactions);
     if (!slice) return null;
     const { lines, bytes, lastSeq } = slice;
     const isFull = bytes >= limit / 2 || lines.length === maxRunTransactions;

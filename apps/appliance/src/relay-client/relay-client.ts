@@ -18,7 +18,8 @@ import type { RestorePoint } from '../restore/give-back.ts';
 import type { SequenceAnswer, SequenceQuestion } from '../sequences/sequences.ts';
 import type { KeptEntry } from '../sync-log/received.ts';
 import { comeAgain, type Patience } from './come-again.ts';
-import { type Cursor, type RelayFetch, RelayRefusal, relayFetch } from './relay-fetch.ts';
+import { openInARow } from './in-a-row.ts';
+import { type Cursor, type RelayFetch, RelayRefusal, type RelayRequest, relayFetch } from './relay-fetch.ts';
 
 export interface SyncPosition {
   campus: string;
@@ -62,33 +63,51 @@ const pushTimeoutMs = 120_000;
 /** A digest reads a whole table. */
 const resyncTimeoutMs = 300_000;
 
+export interface RelayClientOptions {
+  relayUrl: URL;
+  session: RelayAuthorization;
+  /** The last feed entry that is applied here: told to the relay with each question, so that it knows what it may forget. */
+  feedSeq?(): number | null;
+  /** How the relay is reached; left out, by whatever certificate the public authorities issued. */
+  fetch?: RelayFetch;
+  /** The same, for what is sent one behind the other over one connection. */
+  inARow?: RelayFetch;
+  random?(): number;
+}
+
 export class RelayClient {
   readonly #relayUrl: URL;
   readonly #session: RelayAuthorization;
   readonly #feedSeq: () => number | null;
   readonly #fetch: RelayFetch;
+  readonly #inARow: RelayFetch;
   readonly #patience: Patience;
+  #joining: Promise<unknown> = Promise.resolve();
 
-  /** @param feedSeq The last feed entry that is applied here: told to the relay with each question, so that it knows what it may forget. */
-  constructor(
-    relayUrl: URL,
-    session: RelayAuthorization,
-    feedSeq: () => number | null = () => null,
-    reach: RelayFetch = fetch,
-    random: () => number = Math.random,
-  ) {
-    this.#relayUrl = relayUrl;
-    this.#session = session;
-    this.#feedSeq = feedSeq;
-    this.#fetch = reach;
+  constructor(options: RelayClientOptions) {
+    this.#relayUrl = options.relayUrl;
+    this.#session = options.session;
+    this.#feedSeq = options.feedSeq ?? (() => null);
+    this.#fetch = options.fetch ?? fetch;
+    this.#inARow = options.inARow ?? openInARow().fetch;
     const pause = (ms: number, signal: AbortSignal) => sleep(ms, undefined, { signal });
-    this.#patience = { random, pause };
+    this.#patience = { random: options.random ?? Math.random, pause };
   }
 
+  /** Over a connection of its own, whatever hangs elsewhere. */
   sync(epoch: string, signal: AbortSignal): Promise<SyncPosition> {
+    return this.#sync(epoch, signal, this.#fetch);
+  }
+
+  /** Over the connection that pushes go over. */
+  syncInARow(epoch: string, signal: AbortSignal): Promise<SyncPosition> {
+    return this.#sync(epoch, signal, this.#inARow);
+  }
+
+  #sync(epoch: string, signal: AbortSignal, reach: RelayFetch): Promise<SyncPosition> {
     const read = this.#feedSeq();
     const query = new URLSearchParams({ epoch, ...(read === null ? {} : { feed: String(read) }) });
-    return this.#ask(`/v1/sync?${query}`, signal);
+    return this.#call(`/v1/sync?${query}`, signal, questionTimeoutMs, { reach });
   }
 
   pack(lines: readonly string[]): Promise<Buffer[]> {
@@ -100,14 +119,22 @@ export class RelayClient {
     packed: readonly (readonly Buffer[])[],
     signal: AbortSignal,
   ): Promise<PushAnswer> {
-    return this.pushBody(await joinBlocks(header, packed.flat()), signal);
+    // One after the other, so that what was asked for first is sent first.
+    const body = this.#joining.then(() => joinBlocks(header, packed.flat()));
+    this.#joining = body.catch(() => {});
+    return this.pushBody(await body, signal);
   }
 
-  /** A batch as it is sent. Comes again for as long as the relay says so. */
+  /** A batch as it is sent: behind those before it, whether or not they are answered. Comes again for as long as the relay says so. */
   pushBody(body: Buffer, signal: AbortSignal): Promise<PushAnswer> {
     const headers = { 'content-type': 'application/zstd' };
     const ask = () =>
-      this.#call<PushAnswer>('/v1/push', signal, pushTimeoutMs, { method: 'POST', headers, body });
+      this.#call<PushAnswer>('/v1/push', signal, pushTimeoutMs, {
+        method: 'POST',
+        headers,
+        body,
+        reach: this.#inARow,
+      });
     return comeAgain(ask, this.#patience, signal);
   }
 
@@ -173,16 +200,12 @@ export class RelayClient {
     return this.#call(path, signal, resyncTimeoutMs, init, (bytes) => onBytes(bytes + (text?.length ?? 0)));
   }
 
-  #ask<T>(path: string, signal: AbortSignal): Promise<T> {
-    return this.#call(path, signal, questionTimeoutMs, {});
-  }
-
   /** A session that the relay does not take any more is replaced once. */
   async #call<T>(
     path: string,
     signal: AbortSignal,
     timeoutMs: number,
-    init: RelayInit,
+    { reach = this.#fetch, ...init }: RelayCall,
     onBytes?: (bytes: number) => void,
   ): Promise<T> {
     // What opening a session takes is not the question's.
@@ -190,7 +213,7 @@ export class RelayClient {
       const limited = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
       const headers = { ...init.headers, authorization, 'accept-encoding': 'zstd, gzip' };
       const request = { ...init, headers, signal: limited };
-      return relayFetch<T>(this.#fetch, new URL(path, this.#relayUrl), request, onBytes);
+      return relayFetch<T>(reach, new URL(path, this.#relayUrl), request, onBytes);
     };
     const authorization = await this.#session.authorization();
     try {
@@ -204,10 +227,8 @@ export class RelayClient {
   }
 }
 
-interface RelayInit {
-  method?: string;
-  headers?: Record<string, string>;
-  body?: Buffer;
+interface RelayCall extends Omit<RelayRequest, 'signal'> {
+  reach?: RelayFetch;
 }
 
 /** An entry with its own seal is a line; those that came in one block are the block, and up to where it is given back. */

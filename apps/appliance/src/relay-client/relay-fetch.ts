@@ -1,8 +1,20 @@
 /** One call to the relay: JSON back, or an error with a code. */
-import type { fetch, RequestInit } from 'undici';
+export interface RelayRequest {
+  method?: string;
+  headers?: Record<string, string>;
+  body?: Buffer | string;
+  signal?: AbortSignal;
+}
 
-/** How the relay is reached. */
-export type RelayFetch = typeof fetch;
+export interface RelayResponse {
+  ok: boolean;
+  status: number;
+  headers: { get(name: string): string | null };
+  text(): Promise<string>;
+}
+
+/** How the relay is reached: what is needed of `fetch`. */
+export type RelayFetch = (url: URL, request: RelayRequest) => Promise<RelayResponse>;
 
 export interface Cursor {
   epoch: string;
@@ -38,7 +50,7 @@ export class RelayRefusal extends Error {
 export async function relayFetch<T>(
   reach: RelayFetch,
   url: URL,
-  init: RequestInit,
+  init: RelayRequest,
   onBytes?: (bytes: number) => void,
 ): Promise<T> {
   const response = await reach(url, init);

@@ -2,7 +2,7 @@
  * Who may push now. A batch is announced before its body is read, waits for its turn once it is here, is worked on, and leaves.
  * A thousand campuses that come back at the same moment cost the memory of a few.
  *
- * Each campus has two batches in here at most, so that the next one arrives while one is worked on. Turns go by how long a campus
+ * Each campus has eight batches in here at most, so that the next ones arrive while one is worked on. Turns go by how long a campus
  * has been asking, so that one with much to say waits behind all others after each of its batches. Who cannot wait here is told
  * when to come again (RELAY_BUSY) and keeps its place: who has asked for longer takes the room of who came later. Nothing is
  * written down: after a restart everyone asks anew.

@@ -16,7 +16,7 @@ export interface AdmissionLimits {
 
 export const defaultAdmissionLimits: AdmissionLimits = {
   working: 4,
-  perCampus: 2,
+  perCampus: 8,
   guests: 512,
   bodyBytes: 64 * 1024 * 1024,
   waitMs: 20_000,

@@ -349,7 +349,7 @@ describe('a session', () => {
       applied: 0,
     });
     expect(logged.at(-1)).toMatchObject({ code: 'UNAUTHENTICATED', campus: 'expired' });
-    const relay = new RelayClient(relayUrl(), box.session);
+    const relay = new RelayClient({ relayUrl: relayUrl(), session: box.session });
     expect(await relay.sync('e', AbortSignal.timeout(5_000))).toMatchObject({ campus: 'expired' });
     expect(await box.session.authorization()).not.toBe(box.authorization);
   });
@@ -381,7 +381,7 @@ describe('revoking', () => {
       applied: 0,
     });
     expect(logged.at(-1)).toMatchObject({ code: 'BOX_REVOKED', campus: 'revoked' });
-    const relay = new RelayClient(relayUrl(), box.session);
+    const relay = new RelayClient({ relayUrl: relayUrl(), session: box.session });
     await expect(relay.sync('e', AbortSignal.timeout(5_000))).rejects.toMatchObject({ code: 'BOX_REVOKED' });
     await expect(relay.sync('e', AbortSignal.timeout(5_000))).rejects.toMatchObject({ code: 'BOX_REVOKED' });
     expect(box.session.status()).toMatchObject({

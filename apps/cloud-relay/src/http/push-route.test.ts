@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import type { AddressInfo } from 'node:net';
+import { once } from 'node:events';
+import { type AddressInfo, connect } from 'node:net';
 import { type Batch, encodeBatch, transactionsIn } from '@skooly-edge/sync-protocol';
 import { pino } from 'pino';
 import { afterEach, expect, it } from 'vitest';
@@ -13,12 +14,12 @@ afterEach(async () => {
   for (const close of closing.splice(0)) await close();
 });
 
-/** A relay that has room for one batch, whose ingest takes them when the test says so, and clients of campuses that it trusts. */
-async function openRelay() {
+/** A relay that has room for so many batches, whose ingest takes them when the test says so, and clients of campuses that it trusts. */
+async function openRelay(guests = 1) {
   const taken: string[] = [];
   const waiting: (() => void)[] = [];
   const admission = new Admission({
-    limits: { working: 1, guests: 1 },
+    limits: { working: guests, guests },
     monotonicMs: () => performance.now(),
   });
   const ingest = {
@@ -37,22 +38,26 @@ async function openRelay() {
   await server.listen({ host: '127.0.0.1', port: 0 });
   closing.push(() => server.close());
   const url = new URL(`http://127.0.0.1:${(server.server.address() as AddressInfo).port}`);
-  const push = async (campus: string, body: Buffer, signal = never) => {
+  const client = (campus: string) => {
     const authorization = async () => `Bearer edge.${campus}.${'x'.repeat(43)}`;
     trusted = campus;
-    return new RelayClient(url, { authorization, refused: () => {} }).pushBody(body, signal);
+    return new RelayClient({ relayUrl: url, session: { authorization, refused: () => {} } });
   };
+  const push = (campus: string, body: Buffer, signal = never) => client(campus).pushBody(body, signal);
   const next = async () => {
     await until(() => waiting.length > 0);
     waiting.shift()?.();
   };
   const refusals = () => said.filter((line) => line.includes('RELAY_BUSY')).length;
-  return { url, push, next, taken, refusals };
+  const waits = () => waiting.length;
+  return { url, client, push, next, waits, taken, refusals };
 }
 
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
 }
+
+const settled = () => new Promise((resolve) => setTimeout(resolve, 20));
 
 /** Larger than what the kernel keeps of a connection. */
 async function largeBatch(): Promise<Buffer> {
@@ -97,4 +102,32 @@ it('a batch whose sender went away, or that is no batch, leaves its room to othe
   const pushed = relay.push('next', await encodeBatch({ epoch: 'e' }, []));
   await relay.next();
   expect(await pushed).toMatchObject({ cursor: { seq: 0 } });
+});
+
+it('batches that come one behind the other over one connection are taken in turn, and leave nothing behind when it breaks', async () => {
+  const relay = await openRelay(3);
+  const empty = await encodeBatch({ epoch: 'e' }, []);
+  const box = connect(Number(relay.url.port), '127.0.0.1');
+  relay.client('row');
+  const head = (length: number) =>
+    `POST /v1/push HTTP/1.1\r\nhost: relay\r\nauthorization: Bearer edge.row.${'x'.repeat(43)}\r\n` +
+    `content-type: application/zstd\r\ncontent-length: ${length}\r\n\r\n`;
+  for (let i = 0; i < 2; i++) box.write(Buffer.concat([Buffer.from(head(empty.length)), empty]));
+  box.write(`${head(1_000)}the beginning of a batch`);
+  const [answer] = await Promise.all([once(box, 'data'), relay.next()]);
+  expect(String(answer)).toMatch(/^HTTP\/1.1 200 /);
+  await until(() => relay.waits() === 1);
+  box.destroy();
+  await relay.next();
+  await settled();
+  const again = relay.client('row');
+  const pushed = Promise.all([empty, empty, empty].map((body) => again.pushBody(body, never)));
+  for (let i = 0; i < 3; i++) {
+    await until(() => relay.waits() > 0);
+    await settled();
+    expect(relay.waits()).toBe(1);
+    await relay.next();
+  }
+  expect(await pushed).toHaveLength(3);
+  expect([relay.refusals(), relay.taken.length]).toEqual([0, 5]);
 });
