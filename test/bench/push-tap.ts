@@ -1,12 +1,12 @@
 /**
- * Stands between the box and the cable and passes everything on, while it notes what is pushed: which transactions each batch held and what it
- * weighed. So a bench knows what was sent twice.
+ * Stands between the box and the cable and passes every byte on, while it reads along what is pushed: which transactions each batch held and
+ * what it weighed. So a bench knows what was sent twice.
  */
 import { readFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { Agent, request } from 'node:https';
-import type { AddressInfo } from 'node:net';
-import { pipeline } from 'node:stream';
+import { createServer as createReader, type IncomingMessage } from 'node:http';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { Duplex } from 'node:stream';
+import { connect } from 'node:tls';
 import { decodeBatch, transactionsIn } from '@skooly-edge/sync-protocol';
 import type { Lab } from '../lab/lab.ts';
 
@@ -17,11 +17,18 @@ export interface SentBatch {
 }
 
 export class PushTap {
-  /** In the order in which they began. */
+  /** In the order in which they were sent. */
   readonly batches: SentBatch[] = [];
-  #agent: Agent | null = null;
-  readonly #server = createServer((asked, answer) => this.#pass(asked, answer));
-  #relay: URL | null = null;
+  readonly #sockets = new Set<Socket>();
+  readonly #server = createServer((box) => this.#pass(box));
+  /** Never listens: it is handed copies of what boxes say. */
+  readonly #reader = createReader({ requestTimeout: 0 }, async (asked, answer) => {
+    if (asked.method === 'POST' && asked.url === '/v1/push') await this.#note(asked);
+    else asked.resume();
+    answer.end();
+  });
+  #noted: Promise<void> = Promise.resolve();
+  #relay: { port: number; ca: Buffer } | null = null;
 
   /** @returns where the box is to reach the relay. */
   async listen(): Promise<string> {
@@ -31,8 +38,7 @@ export class PushTap {
 
   /** Over its first campus's cable. To be called before the lab starts. */
   passToRelayOf({ world }: Lab): void {
-    this.#relay = new URL(`https://127.0.0.1:${world.ports.cableRelay}`);
-    this.#agent = new Agent({ keepAlive: true, ca: readFileSync(world.keys.cloudCa) });
+    this.#relay = { port: world.ports.cableRelay, ca: readFileSync(world.keys.cloudCa) };
   }
 
   /** So far; infinitely much before the first batch. */
@@ -43,42 +49,43 @@ export class PushTap {
   }
 
   async close(): Promise<void> {
-    this.#agent?.destroy();
-    this.#server.closeAllConnections();
+    for (const socket of this.#sockets) socket.destroy();
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
-  #pass(asked: IncomingMessage, answer: ServerResponse): void {
-    const { method, url, headers } = asked;
-    const onward = request(new URL(url ?? '/', this.#relay ?? undefined), {
-      method,
-      headers,
-      agent: this.#agent ?? undefined,
-    });
-    const sent = method === 'POST' && url === '/v1/push' ? this.#note(asked) : null;
-    onward.on('response', async (answered) => {
-      answer.writeHead(answered.statusCode ?? 502, answered.rawHeaders);
-      await sent;
-      pipeline(answered, answer, () => undefined);
-    });
-    onward.on('error', () => asked.socket.destroy());
-    answer.on('close', () => {
-      if (!answer.writableFinished) onward.destroy();
-    });
-    pipeline(asked, onward, () => undefined);
+  #pass(box: Socket): void {
+    if (!this.#relay) throw new Error('the tap was not told where the relay is');
+    const relay = connect({ host: '127.0.0.1', ...this.#relay });
+    const copy = new Duplex({ read() {}, write: (_bytes, _encoding, done) => done() });
+    this.#reader.emit('connection', copy);
+    box.on('data', (part: Buffer) => copy.push(part));
+    box.pipe(relay).pipe(box);
+    for (const [socket, other] of [
+      [box, relay],
+      [relay, box],
+    ] as const) {
+      this.#sockets.add(socket);
+      socket.on('error', () => other.destroy());
+      socket.on('close', () => {
+        this.#sockets.delete(socket);
+        other.destroy();
+        copy.destroy();
+      });
+    }
   }
 
-  /** Read whole before it is judged: a batch that was given up on its way from the box was not sent. */
+  /** A batch that was given up before the box had sent all of it was not sent. */
   async #note(asked: IncomingMessage): Promise<void> {
     const parts: Buffer[] = [];
     asked.on('data', (part: Buffer) => parts.push(part));
     await new Promise((resolve) => asked.once('close', resolve).once('end', resolve));
     if (!asked.complete) return;
     const body = Buffer.concat(parts);
-    const transactions = transactionsIn(await decodeBatch(body));
-    const [first, last] = [transactions[0], transactions.at(-1)];
-    if (!first || !last) return;
-    this.batches.push({ firstSeq: first.seq, lastSeq: last.seq, bytes: body.length });
+    this.#noted = this.#noted.then(async () => {
+      const transactions = transactionsIn(await decodeBatch(body));
+      const [first, last] = [transactions[0], transactions.at(-1)];
+      if (first && last) this.batches.push({ firstSeq: first.seq, lastSeq: last.seq, bytes: body.length });
+    });
   }
 }
 
@@ -87,18 +94,16 @@ export interface SentSummary {
   usefulBytes: number;
   /** Of what had been sent before. */
   repeatedBytes: number;
-  largestBytes: number;
 }
 
 /** Where everything that was sent ended acknowledged. */
 export function summarise(batches: readonly SentBatch[]): SentSummary {
-  const summary = { usefulBytes: 0, repeatedBytes: 0, largestBytes: 0 };
+  const summary = { usefulBytes: 0, repeatedBytes: 0 };
   let sentTo = 0;
   for (const { firstSeq, lastSeq, bytes } of batches) {
     const fresh = Math.max(0, lastSeq - Math.max(sentTo, firstSeq - 1)) / (lastSeq - firstSeq + 1);
     summary.usefulBytes += bytes * fresh;
     summary.repeatedBytes += bytes * (1 - fresh);
-    summary.largestBytes = Math.max(summary.largestBytes, bytes);
     sentTo = Math.max(sentTo, lastSeq);
   }
   return summary;

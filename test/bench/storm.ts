@@ -19,12 +19,12 @@ import {
 } from '@skooly-edge/sync-protocol';
 import pg from 'pg';
 import { pino } from 'pino';
-import { Agent, fetch } from 'undici';
+import { Agent, buildConnector, fetch } from 'undici';
 import { adoptNextKey, nextBoxKey } from '../../apps/appliance/src/enrol/box-key.ts';
 import { RelaySession } from '../../apps/appliance/src/enrol/relay-session.ts';
 import { Push } from '../../apps/appliance/src/push/push.ts';
+import { type InARow, openInARow } from '../../apps/appliance/src/relay-client/in-a-row.ts';
 import { RelayClient } from '../../apps/appliance/src/relay-client/relay-client.ts';
-import type { RelayFetch } from '../../apps/appliance/src/relay-client/relay-fetch.ts';
 import type { SyncLog } from '../../apps/appliance/src/sync-log/sync-log.ts';
 import { confirm } from '../../apps/cloud-relay/src/enrol/enrol.ts';
 import { freePort } from '../lab/ports/free-port.ts';
@@ -150,7 +150,7 @@ async function startRelay(dir: string, databaseUrl: string, port: number): Promi
     env,
     logFile: join(dir, 'relay.log'),
   };
-  const { reach, agent } = wayToRelay(dir);
+  const { reach, close } = wayToRelay(dir);
   const health = `${httpsUrl(port)}/healthz?nonce=${'0'.repeat(16)}`;
   const answers = () =>
     reach(health)
@@ -159,14 +159,17 @@ async function startRelay(dir: string, databaseUrl: string, port: number): Promi
   try {
     return await launchServer(command, answers, () => {});
   } finally {
-    await agent.destroy();
+    await close();
   }
 }
 
 /** Of one box: connections are nobody else's. */
-function wayToRelay(dir: string): { reach: RelayFetch; agent: Agent } {
-  const agent = new Agent({ connect: { ca: readFileSync(join(dir, 'ca.pem')) } });
-  return { agent, reach: (url, init) => fetch(url, { ...init, dispatcher: agent }) };
+function wayToRelay(dir: string): { reach: typeof fetch; inARow: InARow; close(): Promise<unknown> } {
+  const ca = readFileSync(join(dir, 'ca.pem'));
+  const agent = new Agent({ connect: { ca } });
+  const inARow = openInARow(buildConnector({ ca, allowH2: false }));
+  const reach: typeof fetch = (url, init) => fetch(url, { ...init, dispatcher: agent });
+  return { reach, inARow, close: () => Promise.all([agent.destroy(), inARow.close()]) };
 }
 
 /** Keys of their own, confirmed as an administrator does; the pairing codes are left out, which cost a while each on purpose. */
@@ -184,10 +187,11 @@ async function enrolAll(cloud: pg.Client, dir: string, campuses: number, port: n
       [fingerprint, campus, publicKeyText(publicKey)],
     );
     await confirm(cloud, { campus, by: 'the bench', fingerprint });
-    const { reach, agent } = wayToRelay(dir);
+    const { reach, inARow, close } = wayToRelay(dir);
     const monotonicMs = () => performance.now();
     const session = new RelaySession({ relayUrl, campus, stateDir, fetch: reach, monotonicMs });
-    boxes.push({ campus, relayUrl, relay: new RelayClient(relayUrl, session, undefined, reach), agent });
+    const relay = new RelayClient({ relayUrl, session, fetch: reach, inARow: inARow.fetch });
+    boxes.push({ campus, relayUrl, relay, close });
   }
   return boxes;
 }
@@ -196,7 +200,7 @@ interface Box {
   campus: string;
   relayUrl: URL;
   relay: RelayClient;
-  agent: Agent;
+  close(): Promise<unknown>;
 }
 
 async function followersOf(cloud: pg.Client, campuses: number): Promise<void> {
@@ -232,6 +236,7 @@ async function runStorm(boxes: readonly Box[], { changes }: StormOptions): Promi
     const push = new Push({
       log: log as unknown as SyncLog,
       relay,
+      position: (signal) => relay.sync(log.epoch, signal),
       logger: logger.child({ campus }),
       random: Math.random,
       onAcknowledged: () => {},
@@ -245,7 +250,7 @@ async function runStorm(boxes: readonly Box[], { changes }: StormOptions): Promi
     stop.abort(new Error('the storm is over'));
     await Promise.all(running);
     stopWatching();
-    await Promise.all(boxes.map(({ agent }) => agent.destroy()));
+    await Promise.all(boxes.map(({ close }) => close()));
   }
   return storm;
 }
