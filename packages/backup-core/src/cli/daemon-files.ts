@@ -6,12 +6,16 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promise
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BackupStatus } from '../engine/status.ts';
+import { watchFolder } from '../spool/watch-folder.ts';
 import type { BackupConfig } from './config/config.ts';
 import { ConfigError } from './config/errors.ts';
 
 export const STATUS_EVERY_MS = 5_000;
 const SILENT_MS = 60_000;
-const POLL_MS = 200;
+/** How soon a command sees its answer. */
+const POLL_MS = 50;
+/** A request that no notice came for is found after this. */
+const LOOK_MS = 2_000;
 
 export type Request = 'dump' | 'base' | 'checkpoint';
 const requests: readonly Request[] = ['dump', 'base', 'checkpoint'];
@@ -59,7 +63,12 @@ export async function answerRequests(
 ): Promise<void> {
   const folder = join(stateDir, 'requests');
   await mkdir(folder, { recursive: true, mode: 0o700 });
+  let notice: () => void = () => undefined;
+  await watchFolder(folder, () => notice(), signal);
   while (!signal.aborted) {
+    const noticed = new Promise<void>((resolve) => {
+      notice = resolve;
+    });
     for (const name of await readdir(folder)) {
       const request = requests.find((one) => one === name);
       if (!request) continue;
@@ -71,7 +80,10 @@ export async function answerRequests(
       await writeWhole(join(folder, `${request}.done`), JSON.stringify({ error } satisfies Answer));
       await rm(join(folder, request), { force: true });
     }
-    await sleep(POLL_MS, undefined, { signal }).catch(() => undefined);
+    const rest = new AbortController();
+    const until = AbortSignal.any([signal, rest.signal]);
+    await Promise.race([noticed, sleep(LOOK_MS, undefined, { signal: until }).catch(() => undefined)]);
+    rest.abort();
   }
 }
 

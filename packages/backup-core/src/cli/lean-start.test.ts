@@ -1,3 +1,6 @@
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { leanCommand } from './lean-start.ts';
 
@@ -20,4 +23,20 @@ it('what was set by hand stays, and options of Node mean that somebody has chose
     MALLOC_ARENA_MAX: '8',
   });
   expect(leanCommand({ ...start, execArgv: ['--inspect'] })).toBeNull();
+});
+
+it('what was compiled is kept in the state folder, unless others may write there', () => {
+  const stateDir = mkdtempSync(join(tmpdir(), 'lean-start-'));
+  try {
+    const config = join(stateDir, 'backup.json');
+    writeFileSync(config, JSON.stringify({ stateDir }));
+    const argv = [...start.argv, '--config', config];
+    expect(leanCommand({ ...start, argv })?.env).toMatchObject({
+      NODE_COMPILE_CACHE: join(stateDir, 'compiled'),
+    });
+    chmodSync(stateDir, 0o777);
+    expect(leanCommand({ ...start, argv })?.env).not.toHaveProperty('NODE_COMPILE_CACHE');
+  } finally {
+    rmSync(stateDir, { recursive: true });
+  }
 });

@@ -1,8 +1,11 @@
 /**
- * Starts the program so that it stays small, whatever the size of the database: with settings of V8 and of malloc that a process can
- * only be given when it begins. For that the process replaces itself in place: same pid, same open files. Where it cannot, or was
- * given options of Node by whoever started it, it goes on as it is.
+ * Starts the program so that it stays small, whatever the size of the database, and quickly: with settings of V8 and of malloc that a
+ * process can only be given when it begins, and with its code as an earlier start compiled it. For that the process replaces itself in
+ * place: same pid, same open files. Where it cannot, or was given options of Node by whoever started it, it goes on as it is.
  */
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { DEFAULT_CONFIG } from './config/default-config.ts';
 
 /** Of a stream little is young: room for more of it is only held. */
 const nodeOptions = ['--max-semi-space-size=4'];
@@ -29,8 +32,27 @@ export function leanCommand({ env, execArgv, argv }: Start) {
   return {
     file,
     args: [file, ...nodeOptions, ...rest],
-    env: { ...mallocSettings, ...Object.fromEntries(given) },
+    env: { ...mallocSettings, ...compileCache(rest), ...Object.fromEntries(given) },
   };
+}
+
+/** In the state folder of the configuration: what lies there is run, so only where nobody else may write. */
+function compileCache(args: readonly string[]): Record<string, string> {
+  const at = args.indexOf('--config');
+  try {
+    const file = at < 0 ? DEFAULT_CONFIG : (args[at + 1] ?? '');
+    const { stateDir } = JSON.parse(readFileSync(file, 'utf8')) as { stateDir?: unknown };
+    if (typeof stateDir !== 'string' || !isOurs(stateDir)) return {};
+    return { NODE_COMPILE_CACHE: join(stateDir, 'compiled') };
+  } catch {
+    // What is wrong with the configuration is told where it is read.
+    return {};
+  }
+}
+
+function isOurs(folder: string): boolean {
+  const { uid, mode } = statSync(folder);
+  return uid === process.getuid?.() && (mode & 0o022) === 0;
 }
 
 export function startLean(start: Start): void {

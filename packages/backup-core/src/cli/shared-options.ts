@@ -1,6 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander';
-
-export const DEFAULT_CONFIG = '/etc/skooly-backup/backup.json';
+import { DEFAULT_CONFIG } from './config/default-config.ts';
 
 /** Options that several commands have, each with one meaning. */
 export function withConfig(command: Command): Command {

@@ -37,7 +37,7 @@ import { runIntake } from './intake.ts';
 import { Jobs, type PostgresSource } from './jobs.ts';
 import { learnLive, removeFromManifest, runDelivery, runLedger } from './ledger.ts';
 import { Room } from './room.ts';
-import type { Sealing } from './sealing.ts';
+import { isSealingUrgent, type Sealing } from './sealing.ts';
 import { ServerWatch } from './server-watch.ts';
 import { standing, statusOf } from './standing.ts';
 import type { BackupStatus } from './status.ts';
@@ -171,7 +171,7 @@ class RunningEngine implements Engine {
     });
     const randomBytes = options.randomBytes ?? systemRandomBytes;
     const { site, recipients } = options;
-    this.#sealing = { site, recipients, spool, now, randomBytes, tell: this.#tell };
+    this.#sealing = { site, recipients, spool, now, randomBytes, tell: this.#tell, underWay: new Map() };
     this.#jobs = new Jobs({
       sealing: this.#sealing,
       spool,
@@ -196,7 +196,8 @@ class RunningEngine implements Engine {
     const door = await this.#openDoor();
     const folders = { wal: this.#inbox.folder, proof: this.proofFolder };
     const systemIdentifier = () => this.#watch.systemIdentifier;
-    const ledger = { writer, spool, clock, tell: this.#tell };
+    const isSealing = () => isSealingUrgent(this.#sealing);
+    const ledger = { writer, spool, clock, tell: this.#tell, isSealing };
     try {
       await Promise.all([
         this.#watch.run(until),
@@ -253,8 +254,8 @@ class RunningEngine implements Engine {
   }
 
   remove(removals: Removal[]): Promise<void> {
-    const { spool, writer, clock } = this.#parts;
-    return removeFromManifest({ spool, writer, clock, tell: this.#tell }, removals);
+    const { spool, writer } = this.#parts;
+    return removeFromManifest({ spool, writer }, removals);
   }
 
   live(): AsyncIterable<{ entry: number; object: SealedObject }> {

@@ -14,8 +14,13 @@ import type { Tell } from './events.ts';
 
 /** An entry names at most this many. */
 const maxObjects = 500;
-/** Entries are at least so far apart, so that a burst of WAL makes one and not a hundred. */
+/**
+ * Entries are at least so far apart, so that a burst of WAL makes one and not a hundred; less when for a moment nothing urgent was
+ * sealed or waited, since then the burst is over.
+ */
 const groupMs = 2_000;
+const quietMs = 200;
+const lookMs = 50;
 const idleMs = 60_000;
 /** What is no failure of the region needs a person: it is tried again seldom. */
 const manifestRetryMs = 5 * 60_000;
@@ -25,9 +30,11 @@ export interface LedgerOptions {
   readonly spool: Spool;
   readonly clock: Clock;
   readonly tell: Tell;
+  /** Whether something urgent is about to join the queue. */
+  readonly isSealing: () => boolean;
 }
 
-export interface DeliveryOptions extends LedgerOptions {
+export interface DeliveryOptions extends Omit<LedgerOptions, 'isSealing'> {
   readonly store: ManifestStore;
   readonly state: RegionState;
 }
@@ -49,23 +56,34 @@ export async function runLedger(options: LedgerOptions, signal: AbortSignal): Pr
   while (!signal.aborted) {
     const changed = spool.nextChange(signal);
     try {
-      await nameWhatIsStored(options);
+      const isNamed = await nameWhatIsStored(options);
       const names = await spool.sweep();
       if (names.length > 0) tell({ event: 'swept', names });
+      if (isNamed) await gather(options, signal);
     } catch (error) {
       tell({ event: 'manifest-failed', region: null, error: error as Error });
       await clock.sleep(manifestRetryMs, signal);
     }
-    await clock.sleep(groupMs, signal);
     await Promise.race([changed.happened, clock.sleep(idleMs, changed.signal)]);
     changed.end();
   }
 }
 
-async function nameWhatIsStored({ writer, spool, tell }: LedgerOptions): Promise<void> {
-  for (;;) {
+async function gather({ spool, clock, isSealing }: LedgerOptions, signal: AbortSignal): Promise<void> {
+  const isBusy = () =>
+    isSealing() || spool.regions.some((region) => spool.oldestWaiting(region, 'urgent') !== null);
+  let quiet = 0;
+  for (let waited = 0; waited < groupMs && quiet < quietMs && !signal.aborted; waited += lookMs) {
+    await clock.sleep(lookMs, signal);
+    quiet = isBusy() ? 0 : quiet + lookMs;
+  }
+}
+
+/** @returns whether there was anything to name. */
+async function nameWhatIsStored({ writer, spool, tell }: LedgerOptions): Promise<boolean> {
+  for (let isNamed = false; ; isNamed = true) {
     const put = spool.listing.unlisted(maxObjects);
-    if (put.length === 0) return;
+    if (put.length === 0) return isNamed;
     const head = await writer.append({ put });
     spool.listing.listed(
       head.number,
@@ -77,7 +95,7 @@ async function nameWhatIsStored({ writer, spool, tell }: LedgerOptions): Promise
 
 /** What retention decided: from here on the objects are no part of the manifest, and may be removed from the regions. */
 export async function removeFromManifest(
-  { writer, spool }: LedgerOptions,
+  { writer, spool }: Pick<LedgerOptions, 'writer' | 'spool'>,
   removed: Removal[],
 ): Promise<void> {
   await writer.append({ removed });

@@ -6,6 +6,7 @@ import type { AboutByKind, ObjectKind, SealedObject } from '../format/object.ts'
 import type { Recipient } from '../keys/recipient.ts';
 import { seal } from '../seal/seal.ts';
 import { SpoolError } from '../spool/errors.ts';
+import { laneRange, priorities } from '../spool/priorities.ts';
 import type { AddedWith, Spool } from '../spool/spool.ts';
 import type { Tell } from './events.ts';
 
@@ -16,6 +17,13 @@ export interface Sealing {
   readonly now: () => number;
   readonly randomBytes: (count: number) => Uint8Array;
   readonly tell: Tell;
+  /** What is being sealed now. */
+  readonly underWay: Map<string, ObjectKind>;
+}
+
+/** Whether something is being sealed that the urgent lane will send. */
+export function isSealingUrgent({ underWay }: Sealing): boolean {
+  return [...underWay.values()].some((kind) => priorities[kind] <= laneRange.urgent[1]);
 }
 
 export interface ToSeal<K extends ObjectKind> {
@@ -31,7 +39,7 @@ export interface ToSeal<K extends ObjectKind> {
 
 /** @throws SpoolError SPOOL_DIFFERENT when what was sealed is not what was taken. Nothing of it stays when it throws. */
 export async function sealIntoSpool<K extends ObjectKind>(
-  { site, recipients, spool, now, randomBytes, tell }: Sealing,
+  { site, recipients, spool, now, randomBytes, tell, underWay }: Sealing,
   toSeal: ToSeal<K>,
   signal: AbortSignal,
 ): Promise<SealedObject<K>> {
@@ -40,6 +48,7 @@ export async function sealIntoSpool<K extends ObjectKind>(
   const keys = recipients();
   const name = objectName({ site, kind, what, random: randomBytes(4) });
   const into = spool.pathFor(name);
+  underWay.set(name, kind);
   try {
     const sealed = await seal(stream, { recipients: keys, into, signal });
     if (plainSha256 !== undefined && sealed.plain.sha256 !== plainSha256)
@@ -62,5 +71,7 @@ export async function sealIntoSpool<K extends ObjectKind>(
     stream.destroy();
     await rm(into, { force: true });
     throw error;
+  } finally {
+    underWay.delete(name);
   }
 }

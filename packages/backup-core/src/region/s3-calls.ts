@@ -13,7 +13,11 @@ import type { Pace } from './region.ts';
 import { defaultTimeouts, type RegionSettings } from './settings.ts';
 
 const MAX_SOCKETS = 16;
-const SLICE_BYTES = 16 * 1024;
+/** A slice is what the link takes in a moment: each is work for this processor, and one that takes too long looks like silence. */
+const LEAST_SLICE_BYTES = 16 * 1024;
+const MOST_SLICE_BYTES = 1024 * 1024;
+const EASY_SLICE_MS = 100;
+const HARD_SLICE_MS = 1_000;
 /** Beyond the idle limit: a server that takes a byte now and then would hold a request for ever. */
 const ANSWER_MS = 120_000;
 const LEAST_BYTES_PER_MS = 1;
@@ -149,7 +153,7 @@ function sendInSlices(command: Command, signal: AbortSignal, pace: Pace, onSlice
   const middleware = (next: Command) => (args: Command) => {
     args.request.body = Readable.from(slices(args.request.body, signal, pace, onSlice), {
       objectMode: false,
-      highWaterMark: SLICE_BYTES,
+      highWaterMark: LEAST_SLICE_BYTES,
     }).on('error', () => undefined);
     return next(args);
   };
@@ -157,11 +161,17 @@ function sendInSlices(command: Command, signal: AbortSignal, pace: Pace, onSlice
 }
 
 async function* slices(body: Buffer, signal: AbortSignal, pace: Pace, onSlice?: (bytes: number) => void) {
-  for (let start = 0; start < body.length; start += SLICE_BYTES) {
-    const slice = body.subarray(start, start + SLICE_BYTES);
+  let bytes = LEAST_SLICE_BYTES;
+  for (let start = 0; start < body.length; ) {
+    const begunAt = performance.now();
+    const slice = body.subarray(start, start + bytes);
     await pace.pass(slice.length, signal);
     onSlice?.(slice.length);
     yield slice;
+    start += slice.length;
+    const tookMs = performance.now() - begunAt;
+    if (tookMs < EASY_SLICE_MS) bytes = Math.min(bytes * 2, MOST_SLICE_BYTES);
+    else if (tookMs > HARD_SLICE_MS) bytes = LEAST_SLICE_BYTES;
   }
 }
 

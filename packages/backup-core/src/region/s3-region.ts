@@ -23,7 +23,7 @@ import { probe } from './probe.ts';
 import { etagOf, readParts, readWhole } from './read-parts.ts';
 import type { GetOptions, Listed, ListedVersion, PutOptions, Region, Stored, StoredFile } from './region.ts';
 import { S3Calls } from './s3-calls.ts';
-import { partBytesFor, type RegionSettings } from './settings.ts';
+import { isInParts, partBytesFor, type RegionSettings } from './settings.ts';
 
 const DEFAULT_PARTS_AT_ONCE = 2;
 /** Providers change what they do: what was found is probed anew after this. */
@@ -57,7 +57,7 @@ export class S3Region implements Region {
     const abilities = await this.abilities(options.signal);
     const resumed = await options.state.load();
     const partBytes = resumed?.partBytes ?? partBytesFor(file.bytes, this.#settings.partBytes);
-    const isMultipart = resumed !== null || file.bytes > partBytes;
+    const isMultipart = resumed !== null || isInParts(file.bytes, this.#settings.partBytes);
     const hold = {
       abilities,
       lockUntil: options.lockUntil,
@@ -194,7 +194,7 @@ export class S3Region implements Region {
     const there = await this.head(name, signal);
     if (there === null || there.bytes !== file.bytes || there.sha256 !== file.sha256) return null;
     const md5s: string[] = [];
-    for await (const part of readParts(file, partBytes, this.name)) {
+    for await (const part of readParts(file, isMultipart ? partBytes : file.bytes, this.name)) {
       signal.throwIfAborted();
       md5s.push(part.md5);
       part.release();

@@ -5,8 +5,9 @@ const MIB = 1024 * 1024;
 export const LEAST_PART_BYTES = 5 * MIB;
 const MOST_PARTS = 10_000;
 
-/** What this size or less is sent by one request. */
 export const DEFAULT_PART_BYTES = 8 * MIB;
+/** What this size or less is sent by one request: a segment of WAL, however little it could be compressed. */
+const WHOLE_BYTES = 16 * MIB + 64 * 1024;
 
 export interface RegionSettings {
   /** For people: `paris`, `douala`. */
@@ -24,6 +25,7 @@ export interface RegionSettings {
   readonly probePrefix?: string;
   /** COMPLIANCE cannot be undone by anybody, the provider included. */
   readonly lockMode?: 'GOVERNANCE' | 'COMPLIANCE';
+  /** What is no larger is sent by one request then. */
   readonly partBytes?: number;
   readonly partsAtOnce?: number;
   readonly timeouts?: Partial<RegionTimeouts>;
@@ -64,4 +66,9 @@ export class RegionCredentials {
 export function partBytesFor(bytes: number, wanted = DEFAULT_PART_BYTES): number {
   const least = Math.max(LEAST_PART_BYTES, wanted);
   return Math.max(least, Math.ceil(bytes / MOST_PARTS / MIB) * MIB);
+}
+
+/** Whether an object of this size is sent in parts. */
+export function isInParts(bytes: number, wanted: number | undefined): boolean {
+  return bytes > (wanted === undefined ? WHOLE_BYTES : partBytesFor(bytes, wanted));
 }

@@ -86,7 +86,7 @@ test('an upload through a throttle arrives whole, small and in parts, and tells 
     const stored = await throttled.put(`a-${bytes}`, file, { signal, state: new MemoryState(), onProgress });
     expect(stored).toMatchObject({ bytes, sha256: file.sha256 });
     expect(passed.reduce((all, some) => all + some, 0)).toBe(bytes);
-    expect(progress.length).toBeGreaterThan(5);
+    expect(progress.length).toBeGreaterThan(2);
     expect(progress.at(-1)).toBe(bytes);
   }
   rmSync(dir, { recursive: true, force: true });

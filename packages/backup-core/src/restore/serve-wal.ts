@@ -45,21 +45,24 @@ export interface ServeOptions {
 }
 
 /**
- * `%f` and `%p` come as arguments 1 and 2. Postgres judges a file by its size, so a copy gets its name when it is whole. The
- * file `taken` says which number of the plan was asked for last.
+ * `%f` and `%p` come as arguments 1 and 2. Postgres judges a file by its size, so it gets its name when it is whole: as a second
+ * name of the same file, which the server only reads while it recovers, or as a copy where it lies on another disk. The file
+ * `taken` says which one was asked for last. It runs for each segment, so it starts one small program where nothing is waited for.
  */
 const SCRIPT = `#!/bin/sh
-cd "$(dirname "$0")" || exit 255
-number=$(sed -n "s/^$1 //p" expected)
-[ -n "$number" ] || exit 1
-while [ ! -e "ready/$1" ]; do
-  [ ! -e failed ] || exit 255
-  [ -d "/proc/$(cat server)" ] || exit 255
-  [ ! -e "gone/$1" ] || exit 1
-  sleep 0.02
-done
-echo "$number" > taken
-cp "ready/$1" "$2.part" && exec mv "$2.part" "$2"
+cd "\${0%/*}" || exit 255
+if [ ! -e "ready/$1" ]; then
+  grep -qx "$1" expected || exit 1
+  read -r server < server
+  while [ ! -e "ready/$1" ]; do
+    [ ! -e failed ] || exit 255
+    [ -d "/proc/$server" ] || exit 255
+    [ ! -e "gone/$1" ] || exit 1
+    sleep 0.02
+  done
+fi
+echo "$1" > taken
+ln -f "ready/$1" "$2" 2>/dev/null || { cp "ready/$1" "$2.part" && exec mv "$2.part" "$2"; }
 `;
 
 export async function serveWal(options: ServeOptions): Promise<WalService> {
@@ -68,12 +71,9 @@ export async function serveWal(options: ServeOptions): Promise<WalService> {
     await mkdir(join(folder, name), { mode: 0o700, recursive: true });
     await giveTo(join(folder, name), owner);
   }
-  const expected = [
-    ...files.histories.map(({ file }) => `${file} -1`),
-    ...files.segments.map(({ file }, number) => `${file} ${number}`),
-  ];
-  await writeFile(join(folder, 'expected'), `${expected.join('\n')}\n`);
-  await writeFile(join(folder, 'server'), String(process.pid));
+  const expected = [...files.histories, ...files.segments].map(({ file }) => `${file}\n`);
+  await writeFile(join(folder, 'expected'), expected.join(''));
+  await writeFile(join(folder, 'server'), `${process.pid}\n`);
   await writeFile(join(folder, 'fetch.sh'), SCRIPT);
   await chmod(join(folder, 'fetch.sh'), 0o755);
   const done = fetchAll(options).catch(async (error: unknown) => {
@@ -92,6 +92,7 @@ async function fetchAll(options: ServeOptions): Promise<void> {
   const { files, folder, signal } = options;
   for (const { file, object } of files.histories) await fetchOne(options, file, [object]);
   const { segments } = files;
+  const numbers = new Map(segments.map(({ file }, number) => [file, number]));
   let taken = -1;
   let next = 0;
   let removed = 0;
@@ -99,7 +100,7 @@ async function fetchAll(options: ServeOptions): Promise<void> {
   const worker = async () => {
     for (let number = next++; number < segments.length && !failed; number = next++) {
       do {
-        taken = Math.max(taken, await lastTaken(folder));
+        taken = Math.max(taken, numbers.get(await lastTaken(folder)) ?? -1);
         while (removed < taken - BEHIND) await removeTaken(folder, segments[removed++]?.file);
       } while (number - taken > AHEAD && (await sleep(POLL_MS, true, { signal })));
       const { file, objects } = segments[number] as WalFiles['segments'][number];
@@ -130,10 +131,10 @@ async function fetchOne(
   options.onSegment(objects[0]?.bytes ?? 0);
 }
 
-/** What the script wrote last; -1 before the first. */
-async function lastTaken(folder: string): Promise<number> {
+/** What the script wrote last; empty before the first, or while it writes. */
+async function lastTaken(folder: string): Promise<string> {
   const text = await readFile(join(folder, 'taken'), 'utf8').catch(() => '');
-  return text.endsWith('\n') ? Number(text) : -1;
+  return text.endsWith('\n') ? text.trim() : '';
 }
 
 async function removeTaken(folder: string, file: string | undefined): Promise<void> {
