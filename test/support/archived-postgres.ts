@@ -24,10 +24,12 @@ import { objectName } from '../../packages/backup-core/src/format/names.ts';
 import type { AboutByKind, ObjectKind, SealedObject } from '../../packages/backup-core/src/format/object.ts';
 import type { Recipient } from '../../packages/backup-core/src/keys/recipient.ts';
 import type { ObjectSource, Reader } from '../../packages/backup-core/src/restore/objects.ts';
+import { sessionKeys } from '../../packages/backup-core/src/seal/open.ts';
 import { openObject } from '../../packages/backup-core/src/seal/open-object.ts';
 import { seal } from '../../packages/backup-core/src/seal/seal.ts';
 import { takeBaseBackup } from '../../packages/backup-core/src/source/base-backup.ts';
 import { takeDump } from '../../packages/backup-core/src/source/dump.ts';
+import { ByteThread } from '../../packages/backup-core/src/thread/byte-thread.ts';
 import { serverOwner } from '../lab/postgres/owner.ts';
 import { type PostgresInstance, startPostgres } from '../lab/postgres/postgres.ts';
 
@@ -85,9 +87,12 @@ export async function startArchivedPostgres(options: ArchivedOptions = {}): Prom
   });
   const decryptor = { kind: 'key', privateKey } as const;
   const whoHas = (sha256: string) => objects.find((object) => object.sha256 === sha256)?.name;
+  const thread = new ByteThread();
+  const asked = { unlock: (packets: Uint8Array) => sessionKeys(packets, privateKey), whoHas };
   const reader: Reader = {
     sources: [source('paris', regions.paris), source('douala', regions.douala)],
     open: (cipher, object) => openObject(cipher, object, decryptor, { whoHas }),
+    pour: (cipher, object, sink, signal) => thread.open(cipher, { object, sink, asked, signal }),
   };
 
   async function put<K extends ObjectKind>(
@@ -167,6 +172,7 @@ export async function startArchivedPostgres(options: ArchivedOptions = {}): Prom
       await sealArchived();
     },
     async stop() {
+      await thread[Symbol.asyncDispose]();
       await client.end();
       await postgres.stop();
       rmSync(dir, { recursive: true, force: true });

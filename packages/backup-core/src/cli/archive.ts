@@ -16,8 +16,9 @@ import { withRetry } from '../region/retry.ts';
 import { RegionCredentials, type RegionSettings } from '../region/settings.ts';
 import type { Fault, Reader } from '../restore/objects.ts';
 import type { RegionEvidence } from '../retention/retention.ts';
-import type { Decryptor } from '../seal/open.ts';
+import { type Decryptor, sessionKeys } from '../seal/open.ts';
 import { openObject } from '../seal/open-object.ts';
+import { ByteThread } from '../thread/byte-thread.ts';
 import { manifestStoreOf } from '../upload/manifest-store.ts';
 import { type BackupConfig, readSecret, regionField } from './config/config.ts';
 import { ConfigError } from './config/errors.ts';
@@ -167,12 +168,21 @@ export async function decryptorOf(options: KeyOptions, terminal: Terminal): Prom
   return { kind: 'key', privateKey: await unlockPrivateKey(key, passphrase) };
 }
 
+/** A private key at hand opens objects in a thread of their own; gpg is a process already. */
 export function readerOf(archive: Archive, decryptor: Decryptor, onFault: (fault: Fault) => void): Reader {
   const bySha256 = new Map(archive.objects.map(({ sha256, name }) => [sha256, name]));
-  return {
+  const whoHas = (sha256: string) => bySha256.get(sha256);
+  const reader: Reader = {
     sources: archive.regions,
-    open: (cipher, object) =>
-      openObject(cipher, object, decryptor, { whoHas: (sha256) => bySha256.get(sha256) }),
+    open: (cipher, object) => openObject(cipher, object, decryptor, { whoHas }),
     onFault,
+  };
+  if (decryptor.kind !== 'key') return reader;
+  const thread = new ByteThread();
+  const unlock = (keyPackets: Uint8Array) => sessionKeys(keyPackets, decryptor.privateKey);
+  return {
+    ...reader,
+    pour: (cipher, object, sink, signal) =>
+      thread.open(cipher, { object, sink, asked: { unlock, whoHas }, signal }),
   };
 }

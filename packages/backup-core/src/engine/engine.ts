@@ -27,6 +27,7 @@ import { openWalInbox, type WalInbox } from '../source/wal/wal-inbox.ts';
 import { buildWalReceiver, listenForWal } from '../source/wal/wal-receiver.ts';
 import { type SpoolLimits, usualLimits } from '../spool/bounds.ts';
 import { Spool } from '../spool/spool.ts';
+import { ByteThread } from '../thread/byte-thread.ts';
 import { manifestStoreOf } from '../upload/manifest-store.ts';
 import { RegionState } from '../upload/region-state.ts';
 import { runUploads } from '../upload/upload.ts';
@@ -137,6 +138,7 @@ class RunningEngine implements Engine {
   readonly #watch: ServerWatch;
   readonly #commits = new CommitWatch();
   readonly #inbox: WalInbox;
+  readonly #thread = new ByteThread();
   readonly #sealing: Sealing;
   readonly #ending = new AbortController();
   readonly #startedAt: number;
@@ -171,7 +173,16 @@ class RunningEngine implements Engine {
     });
     const randomBytes = options.randomBytes ?? systemRandomBytes;
     const { site, recipients } = options;
-    this.#sealing = { site, recipients, spool, now, randomBytes, tell: this.#tell, underWay: new Map() };
+    this.#sealing = {
+      site,
+      recipients,
+      spool,
+      now,
+      randomBytes,
+      tell: this.#tell,
+      thread: this.#thread,
+      underWay: new Map(),
+    };
     this.#jobs = new Jobs({
       sealing: this.#sealing,
       spool,
@@ -270,6 +281,7 @@ class RunningEngine implements Engine {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ending.abort();
     await this.#running.catch(() => undefined);
+    await this.#thread[Symbol.asyncDispose]();
     this.#parts.spool[Symbol.dispose]();
   }
 

@@ -2,10 +2,11 @@
  * Seals what lies in the incoming folders: WAL and histories that the archive took, proofs that a drill left. A file is
  * removed when its object is in the spool, so a crash in between makes nothing twice: the spool knows what it was made of.
  */
-import { createReadStream, mkdirSync, readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../schedule/clock.ts';
+import type { Elsewhere } from '../source/source.ts';
 import { headerBytes, readSegmentHeader } from '../source/wal/segment-header.ts';
 import { type TakenFile, takenFiles } from '../source/wal/wal-inbox.ts';
 import { segmentRange } from '../source/wal/wal-name.ts';
@@ -14,7 +15,6 @@ import { type Sealing, sealIntoSpool } from './sealing.ts';
 
 /** As many as there are cores on the smallest box. */
 const sealersAtOnce = 2;
-const readBytes = 256 * 1024;
 /** What could not be sealed is tried again after this. */
 const retryMs = 10_000;
 
@@ -74,9 +74,9 @@ async function sealWal(options: IntakeOptions, file: TakenFile, signal: AbortSig
     if (known === null) return false;
     const { system, kind, what, about } = known;
     if (sealing.spool.takenSha256(system, file.name.file) !== file.sha256) {
-      const stream = createReadStream(file.path, { highWaterMark: readBytes });
+      const bytes = bytesOf(file.path);
       const taken = { system, file: file.name.file, sha256: file.sha256 };
-      const common = { what, stream, plainSha256: file.sha256, addedWith: { taken } };
+      const common = { what, bytes, plainSha256: file.sha256, addedWith: { taken } };
       await sealIntoSpool(sealing, { kind, about: async () => about, ...common }, signal);
     }
     await rm(file.path);
@@ -85,6 +85,10 @@ async function sealWal(options: IntakeOptions, file: TakenFile, signal: AbortSig
     if (!signal.aborted) sealing.tell({ event: 'seal-failed', file: file.name.file, error: error as Error });
     return false;
   }
+}
+
+function bytesOf(path: string): Elsewhere {
+  return { plain: { from: 'file', path }, ended: () => undefined };
 }
 
 async function describe({ systemIdentifier }: IntakeOptions, { path, name, modified }: TakenFile) {
@@ -134,7 +138,7 @@ async function sealProof(
         about: async () => ({ drill }),
         addedWith: { facts: { [key]: what.toISOString() } },
       };
-      await sealIntoSpool(sealing, { ...proof, stream: createReadStream(path) }, signal);
+      await sealIntoSpool(sealing, { ...proof, bytes: bytesOf(path) }, signal);
     }
     await rm(path);
     return true;

@@ -160,9 +160,14 @@ export class Jobs {
     signal: AbortSignal,
     facts: Record<string, string> = {},
   ): Promise<SealedObject<K>> {
-    const { kind, stream } = taken;
-    const toSeal = { kind, what, stream, about: () => taken.about(), addedWith: { facts } };
-    return await sealIntoSpool<K>(this.#options.sealing, toSeal, signal);
+    const { kind, stream, elsewhere } = taken;
+    const bytes = elsewhere ?? stream;
+    const toSeal = { kind, what, bytes, about: () => taken.about(), addedWith: { facts } };
+    try {
+      return await sealIntoSpool<K>(this.#options.sealing, toSeal, signal);
+    } finally {
+      stream.destroy();
+    }
   }
 
   /** Range after range, until nothing is new; the cursor moves together with each object. */

@@ -1,6 +1,7 @@
 /** Reads a finished file part by part, hashed on the way, and refuses it at its end when it is not what was sealed. */
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
+import { free } from '../seal/free.ts';
 import { RegionError } from './errors.ts';
 import type { StoredFile } from './region.ts';
 
@@ -16,18 +17,48 @@ export interface Part {
   release(): void;
 }
 
+/** MD5s of bytes that have these SHA-256: the same bytes go to every region, and MD5 is the slowest thing that is done with them. */
+const knownMd5s = new Map<string, string>();
+const mostKnownMd5s = 256;
+
+export function noteMd5(sha256: string, md5: string): void {
+  knownMd5s.delete(sha256);
+  knownMd5s.set(sha256, md5);
+  const [oldest] = knownMd5s.keys();
+  if (knownMd5s.size > mostKnownMd5s && oldest !== undefined) knownMd5s.delete(oldest);
+}
+
+function md5Of(bytes: Buffer, sha256: string): string {
+  const md5 = knownMd5s.get(sha256) ?? createHash('md5').update(bytes).digest('hex');
+  noteMd5(sha256, md5);
+  return md5;
+}
+
 /** @throws RegionError FILE_CHANGED after the last part, or before the first when the size differs. */
 export async function* readParts(file: StoredFile, partBytes: number, region: string): AsyncGenerator<Part> {
+  const spare: Buffer[] = [];
+  try {
+    yield* partsOf(file, partBytes, region, spare);
+  } finally {
+    for (const memory of spare) free(memory);
+  }
+}
+
+async function* partsOf(
+  file: StoredFile,
+  partBytes: number,
+  region: string,
+  spare: Buffer[],
+): AsyncGenerator<Part> {
   await using handle = await open(file.path, 'r');
   const { size } = await handle.stat();
   if (size !== file.bytes) throw changed(region, file, `has ${size} bytes, not ${file.bytes}`);
   const whole = createHash('sha256');
-  const spare: Buffer[] = [];
   const count = Math.max(1, Math.ceil(file.bytes / partBytes));
   for (let number = 1; number <= count; number++) {
     const start = (number - 1) * partBytes;
     const length = Math.min(partBytes, file.bytes - start);
-    const memory = spare.pop() ?? Buffer.allocUnsafe(Math.min(partBytes, file.bytes));
+    const memory = spare.pop() ?? Buffer.allocUnsafeSlow(Math.min(partBytes, file.bytes));
     const body = memory.subarray(0, length);
     for (let got = 0; got < length; ) {
       const { bytesRead } = await handle.read(body, got, length - got, start + got);
@@ -35,7 +66,7 @@ export async function* readParts(file: StoredFile, partBytes: number, region: st
       got += bytesRead;
     }
     const sha256 = createHash('sha256').update(body).digest('hex');
-    const md5 = createHash('md5').update(body).digest('hex');
+    const md5 = md5Of(body, sha256);
     if (count > 1) whole.update(body);
     if (number === count) {
       const found = count === 1 ? sha256 : whole.digest('hex');
@@ -45,9 +76,9 @@ export async function* readParts(file: StoredFile, partBytes: number, region: st
   }
 }
 
-/** A small file as its one part. */
-export async function readWhole(file: StoredFile, region: string): Promise<Part> {
-  for await (const part of readParts(file, Math.max(1, file.bytes), region)) return part;
+/** A small file as its one part. @param spare Memory that is large enough for it; taken out, and given back by `release`. */
+export async function readWhole(file: StoredFile, region: string, spare: Buffer[]): Promise<Part> {
+  for await (const part of partsOf(file, Math.max(1, file.bytes), region, spare)) return part;
   throw new Error('a file has one part at least');
 }
 

@@ -13,6 +13,7 @@ import {
   type ListObjectVersionsCommandOutput,
   PutObjectCommand,
 } from '@aws-sdk/client-s3';
+import { free } from '../seal/free.ts';
 import { type Abilities, readAbilities, writeAbilities } from './abilities.ts';
 import { isRegionError } from './errors.ts';
 import { guardedBody } from './guarded-body.ts';
@@ -23,9 +24,11 @@ import { probe } from './probe.ts';
 import { etagOf, readParts, readWhole } from './read-parts.ts';
 import type { GetOptions, Listed, ListedVersion, PutOptions, Region, Stored, StoredFile } from './region.ts';
 import { S3Calls } from './s3-calls.ts';
-import { isInParts, partBytesFor, type RegionSettings } from './settings.ts';
+import { partBytesFor, type RegionSettings, wholeBytesFor } from './settings.ts';
 
 const DEFAULT_PARTS_AT_ONCE = 2;
+const KEPT_BYTES = 1024 * 1024;
+const mostSpare = 1;
 /** Providers change what they do: what was found is probed anew after this. */
 const ABILITIES_LAST_MS = 7 * 24 * 3_600_000;
 
@@ -45,6 +48,8 @@ export class S3Region implements Region {
   readonly #now: () => number;
   #abilities: Abilities | null = null;
   #probing: Promise<Abilities> | null = null;
+  /** Memory of the last large object that was sent by one request. */
+  readonly #spare: Buffer[] = [];
 
   constructor(settings: RegionSettings, { now = Date.now }: RegionParts) {
     this.name = settings.name;
@@ -57,7 +62,7 @@ export class S3Region implements Region {
     const abilities = await this.abilities(options.signal);
     const resumed = await options.state.load();
     const partBytes = resumed?.partBytes ?? partBytesFor(file.bytes, this.#settings.partBytes);
-    const isMultipart = resumed !== null || isInParts(file.bytes, this.#settings.partBytes);
+    const isMultipart = resumed !== null || file.bytes > this.#wholeBytes;
     const hold = {
       abilities,
       lockUntil: options.lockUntil,
@@ -228,7 +233,10 @@ export class S3Region implements Region {
     options: PutOptions,
   ): Promise<string> {
     const { lockUntil, signal, pace } = options;
-    const part = await readWhole(file, this.name);
+    // Of small ones each has memory of its own; the pages of a large one are used for the next.
+    const isLarge = file.bytes >= KEPT_BYTES;
+    const memory = isLarge ? [this.#spare.pop() ?? Buffer.allocUnsafeSlow(this.#wholeBytes)] : [];
+    const part = await readWhole(file, this.name, memory);
     const input = {
       Bucket: this.#calls.bucket,
       Key: name,
@@ -268,6 +276,9 @@ export class S3Region implements Region {
           throw this.#judged(cause, signal);
         });
     }
+    part.release();
+    if (isLarge) this.#spare.push(...memory.splice(0, mostSpare - this.#spare.length));
+    for (const left of memory) free(left);
     return etagOf([part.md5], false);
   }
 
@@ -280,6 +291,10 @@ export class S3Region implements Region {
     if ((await options.state.load()) !== null) await options.state.save(null);
     options.onProgress?.(stored.bytes);
     return stored;
+  }
+
+  get #wholeBytes(): number {
+    return wholeBytesFor(this.#settings.partBytes);
   }
 
   get #lockMode(): 'GOVERNANCE' | 'COMPLIANCE' {

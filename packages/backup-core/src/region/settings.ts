@@ -68,7 +68,7 @@ export function partBytesFor(bytes: number, wanted = DEFAULT_PART_BYTES): number
   return Math.max(least, Math.ceil(bytes / MOST_PARTS / MIB) * MIB);
 }
 
-/** Whether an object of this size is sent in parts. */
-export function isInParts(bytes: number, wanted: number | undefined): boolean {
-  return bytes > (wanted === undefined ? WHOLE_BYTES : partBytesFor(bytes, wanted));
+/** What this size or less is sent by one request. */
+export function wholeBytesFor(wanted: number | undefined): number {
+  return wanted === undefined ? WHOLE_BYTES : partBytesFor(0, wanted);
 }

@@ -7,6 +7,7 @@
  */
 import { type Readable, Transform } from 'node:stream';
 import type { SealedObject } from '../format/object.ts';
+import { type Poured, pour, type Sink } from '../thread/sink.ts';
 import { RestoreError } from './errors.ts';
 
 /** What a restore needs of a region. */
@@ -19,6 +20,8 @@ export interface Reader {
   readonly sources: readonly ObjectSource[];
   /** Verifies, decrypts and decompresses; its errors have codes that begin with OBJECT_ when the object is not what was signed. */
   open(cipher: Readable, object: SealedObject): Readable;
+  /** As `open`, and what comes out goes where it belongs in another thread, without passing through this one. */
+  pour?(cipher: Readable, object: SealedObject, sink: Sink, signal: AbortSignal): Promise<Poured>;
   /** Told when a region could not give an object, and why. */
   onFault?(fault: Fault): void;
 }
@@ -39,11 +42,52 @@ export async function readObject<T>(
   consume: (plain: Readable) => Promise<T>,
   onCipher: (bytes: number) => void = () => undefined,
 ): Promise<T> {
+  return await fromOneOf(objects, reader, onCipher, async (cipher, object) => {
+    const plain = reader.open(cipher, object);
+    try {
+      return await consume(plain);
+    } finally {
+      plain.destroy();
+    }
+  });
+}
+
+export interface PourOptions {
+  readonly sink: Sink;
+  readonly signal: AbortSignal;
+  /** Before each try: nothing of an earlier one may be left. */
+  prepare?(): Promise<void>;
+  /** @throws when what was poured did not arrive well. */
+  judge?(poured: Poured): void;
+  onCipher?(bytes: number): void;
+}
+
+/** As `readObject`, into a file or a program. */
+export async function pourObject(
+  objects: readonly SealedObject[],
+  reader: Reader,
+  { sink, signal, prepare, judge, onCipher = () => undefined }: PourOptions,
+): Promise<void> {
+  await fromOneOf(objects, reader, onCipher, async (cipher, object) => {
+    await prepare?.();
+    const poured = reader.pour
+      ? await reader.pour(cipher, object, sink, signal)
+      : await pour(reader.open(cipher, object), sink, signal);
+    judge?.(poured);
+  });
+}
+
+async function fromOneOf<T>(
+  objects: readonly SealedObject[],
+  reader: Reader,
+  onCipher: (bytes: number) => void,
+  use: (cipher: Readable, object: SealedObject) => Promise<T>,
+): Promise<T> {
   const faults: Fault[] = [];
   let first: unknown;
   for (const { source, object } of choices(objects, reader.sources)) {
     try {
-      return await readFrom(source, object, reader, consume, onCipher);
+      return await readFrom(source, object, onCipher, use);
     } catch (cause) {
       if (!isFaultOfRegion(cause)) throw cause;
       const { code, message } = cause as Error & { code?: string };
@@ -81,9 +125,8 @@ function named(reason: string, object: string): string {
 async function readFrom<T>(
   source: ObjectSource,
   object: SealedObject,
-  reader: Reader,
-  consume: (plain: Readable) => Promise<T>,
   onCipher: (bytes: number) => void,
+  use: (cipher: Readable, object: SealedObject) => Promise<T>,
 ): Promise<T> {
   const stored = await source.get(object.name);
   const counted = new Transform({
@@ -94,11 +137,9 @@ async function readFrom<T>(
     },
   });
   stored.once('error', (error) => counted.destroy(error));
-  const plain = reader.open(stored.pipe(counted), object);
   try {
-    return await consume(plain);
+    return await use(stored.pipe(counted), object);
   } finally {
-    plain.destroy();
     counted.destroy();
     stored.destroy();
   }

@@ -6,13 +6,11 @@
  * When a segment cannot be had, or this process is gone, the command ends the recovery (status 255) instead of letting the server take it for the end
  * of the WAL.
  */
-import { createWriteStream } from 'node:fs';
 import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SealedObject } from '../format/object.ts';
-import { type Reader, readObject } from './objects.ts';
+import { pourObject, type Reader } from './objects.ts';
 import { giveTo, type Owner } from './postgres/owner.ts';
 
 /** Segments in the folder that the server has not taken yet. */
@@ -123,9 +121,7 @@ async function fetchOne(
   const { folder, reader, owner, signal } = options;
   signal.throwIfAborted();
   const coming = join(folder, 'coming', file);
-  await readObject(objects, reader, (plain) =>
-    pipeline(plain, createWriteStream(coming, { mode: 0o600 }), { signal }),
-  );
+  await pourObject(objects, reader, { sink: { to: 'file', path: coming }, signal });
   await giveTo(coming, owner);
   await rename(coming, join(folder, 'ready', file));
   options.onSegment(objects[0]?.bytes ?? 0);

@@ -5,8 +5,9 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SealedObject } from '../format/object.ts';
+import type { Poured } from '../thread/sink.ts';
 import { RestoreError } from './errors.ts';
-import { type Reader, readObject } from './objects.ts';
+import { pourObject, type Reader } from './objects.ts';
 import type { Owner } from './postgres/owner.ts';
 import type { Programs } from './postgres/programs.ts';
 import { runProgram } from './postgres/run-program.ts';
@@ -24,24 +25,26 @@ export interface UnpackOptions {
 
 export async function unpackBase(options: UnpackOptions): Promise<void> {
   const { base, into, reader, owner, signal, onBytes } = options;
-  const unpack = async (plain: NodeJS.ReadableStream) => {
-    for (const left of await readdir(into)) await rm(join(into, left), { recursive: true });
-    const args = [
-      '--extract',
-      '--file=-',
-      `--directory=${into}`,
-      '--no-same-owner',
-      '--preserve-permissions',
-    ];
-    const { code, words } = await runProgram('tar', args, { owner, input: plain as never, signal });
-    if (code === 0) return;
-    const full = /No space left on device/.test(words);
-    const message = full ? `The disk of ${into} is full.` : `tar could not unpack it: ${words.trim()}`;
-    throw new RestoreError(full ? 'RESTORE_FOLDER_UNUSABLE' : 'RESTORE_OBJECT_DAMAGED', message);
-  };
-  await readObject([base], reader, unpack, onBytes);
+  const args = ['--extract', '--file=-', `--directory=${into}`, '--no-same-owner', '--preserve-permissions'];
+  await pourObject([base], reader, {
+    sink: { to: 'program', path: 'tar', args, owner },
+    signal,
+    prepare: async () => {
+      for (const left of await readdir(into)) await rm(join(into, left), { recursive: true });
+    },
+    judge: (tar) => judge(tar, into),
+    onCipher: onBytes,
+  });
   options.onVerify();
   await verifyBase(options);
+}
+
+function judge(tar: Poured, into: string): void {
+  if (tar?.code === 0) return;
+  const words = tar?.words ?? '';
+  const full = /No space left on device/.test(words);
+  const message = full ? `The disk of ${into} is full.` : `tar could not unpack it: ${words.trim()}`;
+  throw new RestoreError(full ? 'RESTORE_FOLDER_UNUSABLE' : 'RESTORE_OBJECT_DAMAGED', message);
 }
 
 async function verifyBase({ base, into, programs, owner, signal }: UnpackOptions): Promise<void> {

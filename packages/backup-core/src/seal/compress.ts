@@ -1,5 +1,6 @@
 import type { Transform } from 'node:stream';
 import { constants, createZstdCompress, createZstdDecompress } from 'node:zlib';
+import { freeMemory } from './free.ts';
 
 /**
  * Level 1 in this process, on a thread of its own: 430 MiB/s of COPY text at a ratio of 3.9. A spawned `zstd -T2` was
@@ -8,11 +9,40 @@ import { constants, createZstdCompress, createZstdDecompress } from 'node:zlib';
 const level = 1;
 const chunkSize = 2 ** 18;
 
-export function compression(): Transform {
-  return createZstdCompress({
-    chunkSize,
-    params: { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 1 },
-  });
+/** Takes chunks one after the other; what comes out is valid until `onPacked` returns. */
+export class Compression {
+  readonly #zstd;
+  readonly #failed = Promise.withResolvers<never>();
+
+  constructor(onPacked: (packed: Buffer) => void) {
+    this.#zstd = createZstdCompress({
+      chunkSize,
+      params: { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 1 },
+    });
+    this.#failed.promise.catch(() => undefined);
+    this.#zstd
+      .on('data', (packed: Buffer) => {
+        onPacked(packed);
+        // It fills one buffer piece by piece: with the last piece it is done with it.
+        if (packed.byteOffset + packed.length === packed.buffer.byteLength) freeMemory(packed.buffer);
+      })
+      .on('error', this.#failed.reject);
+  }
+
+  /** Resolves when the chunk is not needed any more. */
+  async add(chunk: Buffer): Promise<void> {
+    const done = new Promise<void>((resolve) => this.#zstd.write(chunk, () => resolve()));
+    await Promise.race([done, this.#failed.promise]);
+  }
+
+  async end(): Promise<void> {
+    const done = new Promise<void>((resolve) => this.#zstd.once('end', resolve).end());
+    await Promise.race([done, this.#failed.promise]);
+  }
+
+  close(): void {
+    this.#zstd.destroy();
+  }
 }
 
 export function decompression(): Transform {

@@ -67,7 +67,7 @@ async function whole(packet: Packet): Promise<Buffer> {
   for await (const part of packet.body) {
     bytes += part.length;
     if (bytes > maxKeyPacketBytes) throw new SealError('SEAL_ALTERED', 'A key packet is too long to be one.');
-    parts.push(part);
+    parts.push(Buffer.from(part));
   }
   return Buffer.concat(parts);
 }

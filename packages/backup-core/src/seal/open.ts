@@ -4,9 +4,8 @@
  * discard all of it (write under another name, and rename at the end). `openObject` also holds it to the manifest.
  */
 import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { decryptSessionKeys, type PrivateKey, readMessage } from 'openpgp';
-import { decompression } from './compress.ts';
+import { decompressed } from './decompress.ts';
 import { decrypted, type SessionKey } from './decrypt.ts';
 import { SealError } from './errors.ts';
 import { decryptedByGpg, type GpgDecryptor } from './gpg.ts';
@@ -29,7 +28,8 @@ function inProcess(cipher: Readable, { privateKey }: KeyDecryptor): AsyncGenerat
   return decrypted(cipher, (keyPackets) => sessionKeys(keyPackets, privateKey));
 }
 
-async function sessionKeys(keyPackets: Uint8Array, privateKey: PrivateKey): Promise<SessionKey[]> {
+/** What the key packets of a message hold for this key. */
+export async function sessionKeys(keyPackets: Uint8Array, privateKey: PrivateKey): Promise<SessionKey[]> {
   try {
     const message = await readMessage({ binaryMessage: keyPackets });
     return await decryptSessionKeys({ message, decryptionKeys: privateKey });
@@ -37,25 +37,4 @@ async function sessionKeys(keyPackets: Uint8Array, privateKey: PrivateKey): Prom
     const held = privateKey.getFingerprint().toUpperCase();
     throw new SealError('SEAL_WRONG_KEY', `The key ${held} does not open this object.`, { cause });
   }
-}
-
-async function* decompressed(packed: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
-  const source = Readable.from(packed, { objectMode: false, highWaterMark: 2 ** 20 });
-  const zstd = decompression();
-  const moved = pipeline(source, zstd);
-  moved.catch(() => {});
-  try {
-    yield* zstd;
-    await moved;
-  } catch (cause) {
-    throw fromZstd(cause as NodeJS.ErrnoException);
-  } finally {
-    source.destroy();
-    zstd.destroy();
-  }
-}
-
-function fromZstd(cause: NodeJS.ErrnoException): Error {
-  if (cause instanceof SealError || !/^(ZSTD_|Z_|ERR_ZSTD)/.test(cause.code ?? '')) return cause;
-  return new SealError('SEAL_ALTERED', 'What was decrypted is not a whole zstd stream.', { cause });
 }

@@ -1,21 +1,28 @@
 /** OpenPGP packets whose length is not known beforehand: chunks of a power of two, each behind its length (RFC 4880, 4.2.2.4). */
 
 const chunkPower = 20;
-const chunkBytes = 2 ** chunkPower;
+export const chunkBytes = 2 ** chunkPower;
 const partialMark = 224;
 const newFormat = 0xc0;
 
 export class PartialBody {
   readonly #tag: number;
-  #buffer = Buffer.allocUnsafe(chunkBytes);
+  readonly #memory: (() => Buffer) | null;
+  #buffer: Buffer;
   #used = 0;
   #begun = false;
 
-  constructor(tag: number) {
+  /**
+   * @param memory Gives a buffer of `chunkBytes` for each chunk, which is the caller's own once it comes out. Without it one buffer serves
+   * for all, and what comes out is valid until the next is asked for.
+   */
+  constructor(tag: number, memory?: () => Buffer) {
     this.#tag = tag;
+    this.#memory = memory ?? null;
+    this.#buffer = memory?.() ?? Buffer.allocUnsafeSlow(chunkBytes);
   }
 
-  /** What is complete once `bytes` have been added; each returned buffer is the caller's own. */
+  /** What is complete once `bytes` have been added. */
   *add(bytes: Uint8Array): Generator<Buffer> {
     let from = 0;
     while (from < bytes.length) {
@@ -26,7 +33,7 @@ export class PartialBody {
       if (this.#used < chunkBytes) return;
       yield this.#header(Buffer.of(partialMark + chunkPower));
       yield this.#buffer;
-      this.#buffer = Buffer.allocUnsafe(chunkBytes);
+      if (this.#memory) this.#buffer = this.#memory();
       this.#used = 0;
     }
   }

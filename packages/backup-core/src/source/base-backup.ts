@@ -10,15 +10,11 @@ import { Readable } from 'node:stream';
 import type { ClientBase } from 'pg';
 import { type BaseRange, checkBase } from './backup-manifest.ts';
 import { SourceError } from './errors.ts';
+import { openPlain, type PassedBase, type PlainBytes } from './plain.ts';
 import { postgresProgram } from './postgres-programs.ts';
-import { programOutput } from './program-output.ts';
 import { programAccess, type ServerFacts, serverFacts, withClient } from './server.ts';
 import type { Taken } from './source.ts';
 import { type Figures, tableFigures } from './table-figures.ts';
-import { TarWalk } from './tar-walk.ts';
-
-/** A manifest has some 200 bytes for each file. */
-const maxManifestBytes = 256 * 1024 * 1024;
 
 export interface BaseBackupOptions {
   /** A superuser or a member of pg_read_all_data with REPLICATION. */
@@ -36,44 +32,31 @@ interface Before extends ServerFacts {
 export async function takeBaseBackup(options: BaseBackupOptions): Promise<Taken<'base'>> {
   const before = await withClient(options.url, askBefore);
   const path = postgresProgram('pg_basebackup', before.version, options.programsRoot);
-  const walk = new TarWalk({ keep: 'backup_manifest', maxKeptBytes: maxManifestBytes });
   const { dbname, env } = programAccess(options.url);
   const shape = ['-D', '-', '-Ft', '-X', 'none', '--manifest-checksums=SHA256', '--checkpoint=fast'];
   const args = [...shape, '--label=skooly-backup', '--no-password', `--dbname=${dbname}`];
-  const tar = programOutput({ path, args, env, stallMs: options.stallMs, signal: options.signal });
-  let range: BaseRange | undefined;
-  const verified = (found: BaseRange) => {
-    range = found;
+  const { stallMs, signal } = options;
+  const plain: PlainBytes = { from: 'program', program: { path, args, env, stallMs }, isBase: true };
+  const opened = openPlain(plain, signal);
+  let range: BaseRange | null = null;
+  const ended = (passed: PassedBase | null) => {
+    if (passed) range = checkBase(Buffer.from(passed.manifest), passed.files);
   };
-  const stream = Readable.from(checked(tar, walk, verified), {
-    objectMode: false,
-    highWaterMark: 256 * 1024,
-  });
+  async function* checked(): AsyncGenerator<Buffer> {
+    yield* opened.stream as AsyncIterable<Buffer>;
+    ended(opened.passed());
+  }
   return {
     kind: 'base',
-    stream,
+    stream: Readable.from(checked(), { objectMode: false, highWaterMark: 256 * 1024 }),
+    elsewhere: { plain, ended },
     async about() {
-      if (!stream.readableEnded || !range)
-        throw new SourceError('SOURCE_FAILED', 'The base backup was not read to its end.');
+      if (range === null) throw new SourceError('SOURCE_FAILED', 'The base backup was not read to its end.');
       const { systemIdentifier, version: serverVersion, startedAt } = before;
       const after = await withClient(options.url, (client) => countAfter(client, options));
       return { systemIdentifier, serverVersion, startedAt, ...range, ...after };
     },
   };
-}
-
-async function* checked(
-  tar: Readable,
-  walk: TarWalk,
-  verified: (range: BaseRange) => void,
-): AsyncGenerator<Buffer> {
-  for await (const chunk of tar) {
-    walk.push(chunk as Buffer);
-    yield chunk as Buffer;
-  }
-  walk.end();
-  if (!walk.kept) throw new SourceError('SOURCE_MISMATCH', 'The base backup came without its manifest.');
-  verified(checkBase(walk.kept, walk.files));
 }
 
 async function askBefore(client: ClientBase): Promise<Before> {

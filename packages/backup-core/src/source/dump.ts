@@ -5,8 +5,8 @@
 import type { Readable } from 'node:stream';
 import type { ClientBase } from 'pg';
 import { SourceError } from './errors.ts';
+import { openPlain, type PlainBytes } from './plain.ts';
 import { postgresProgram } from './postgres-programs.ts';
-import { programOutput } from './program-output.ts';
 import { programAccess, serverFacts, withClient } from './server.ts';
 import type { Taken } from './source.ts';
 import { type Figures, tableFigures } from './table-figures.ts';
@@ -48,12 +48,19 @@ export async function takeDump(options: DumpOptions): Promise<Taken<'dump'>> {
   });
   counted.catch(opened.reject);
   const snapshot = await opened.promise;
-  const stream = dumpStream(options, snapshot, released.resolve);
+  const { plain, stream } = opening(options, snapshot, released.resolve);
+  let isOver = false;
   return {
     kind: 'dump',
     stream,
+    elsewhere: {
+      plain,
+      ended: () => {
+        isOver = true;
+      },
+    },
     async about() {
-      if (!stream.readableEnded)
+      if (!isOver && !stream.readableEnded)
         throw new SourceError(
           'SOURCE_FAILED',
           'The dump was not read to its end, so nothing can be said of it.',
@@ -65,16 +72,18 @@ export async function takeDump(options: DumpOptions): Promise<Taken<'dump'>> {
   };
 }
 
-function dumpStream(
+/** The snapshot is let go when the stream is over, read or not. */
+function opening(
   { url, programsRoot, stallMs, signal }: DumpOptions,
   snapshot: Snapshot & { version: string },
   release: () => void,
-): Readable {
+): { plain: PlainBytes; stream: Readable } {
   try {
     const path = postgresProgram('pg_dump', snapshot.version, programsRoot);
     const { dbname, env } = programAccess(url);
     const args = ['-Fc', '-Z0', `--snapshot=${snapshot.id}`, '--no-password', `--dbname=${dbname}`];
-    return programOutput({ path, args, env, stallMs, signal }).once('close', release);
+    const plain: PlainBytes = { from: 'program', program: { path, args, env, stallMs }, isBase: false };
+    return { plain, stream: openPlain(plain, signal).stream.once('close', release) };
   } catch (error) {
     release();
     throw error;

@@ -5,10 +5,20 @@
  */
 import type { Readable } from 'node:stream';
 import type { AboutByKind, ObjectKind } from '../format/object.ts';
+import type { PassedBase, PlainBytes } from './plain.ts';
+
+/** Bytes that another thread opens by itself. */
+export interface Elsewhere {
+  readonly plain: PlainBytes;
+  /** They were read to their end there. @throws when they are not to be kept. */
+  ended(passed: PassedBase | null): void;
+}
 
 export interface Taken<K extends ObjectKind> {
   readonly kind: K;
   readonly stream: Readable;
+  /** For who reads the same bytes in another thread, and destroys `stream` unread. */
+  readonly elsewhere?: Elsewhere;
   /** Resolves after the stream has ended well; rejects when it did not. Called once. */
   about(): Promise<AboutByKind[K]>;
 }

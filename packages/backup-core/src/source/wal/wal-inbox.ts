@@ -10,6 +10,7 @@ import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { free } from '../../seal/free.ts';
 import { WalError } from './errors.ts';
 import { headerBytes, readSegmentHeader } from './segment-header.ts';
 import { parseWalName, type WalName } from './wal-name.ts';
@@ -119,6 +120,7 @@ async function writeAll(file: FileHandle, batch: Buffer[]): Promise<void> {
   const wanted = batch.reduce((sum, { length }) => sum + length, 0);
   const { bytesWritten } = await file.writev(batch);
   if (bytesWritten !== wanted) await file.appendFile(Buffer.concat(batch).subarray(bytesWritten));
+  for (const chunk of batch) free(chunk);
 }
 
 async function place(

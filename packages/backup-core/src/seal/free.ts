@@ -1,0 +1,15 @@
+/**
+ * Gives a buffer's memory back at once, instead of when the collector comes to it: of a stream of large buffers that is what keeps both
+ * memory and the collector's work small. For a buffer that nobody else holds; one that shares its memory with others is left alone.
+ */
+export function free(buffer: Buffer): void {
+  const { byteOffset, length, buffer: memory } = buffer;
+  if (byteOffset === 0 && length === memory.byteLength && length >= leastBytes) freeMemory(memory);
+}
+
+export function freeMemory(memory: ArrayBufferLike): void {
+  if (memory instanceof ArrayBuffer) memory.transfer(0);
+}
+
+/** What is smaller is not worth its while. */
+const leastBytes = 16 * 1024;
