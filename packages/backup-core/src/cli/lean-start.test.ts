@@ -13,7 +13,7 @@ const start = {
 it('a process begins anew with less room for what is young, and otherwise as it was started', () => {
   expect(leanCommand(start)).toMatchObject({
     file: '/bin/node',
-    args: ['/bin/node', '--max-semi-space-size=4', 'skooly-backup.ts', 'run'],
+    args: ['/bin/node', '--max-semi-space-size=4', '--expose-gc', 'skooly-backup.ts', 'run'],
     env: { HOME: '/root', MALLOC_ARENA_MAX: '2' },
   });
 });

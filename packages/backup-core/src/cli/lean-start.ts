@@ -7,14 +7,14 @@ import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DEFAULT_CONFIG } from './config/default-config.ts';
 
-/** Of a stream little is young: room for more of it is only held. */
-const nodeOptions = ['--max-semi-space-size=4'];
+/** Of a stream little is young: room for more of it is only held. What is young and large is collected by itself (seal/free.ts). */
+const nodeOptions = ['--max-semi-space-size=4', '--expose-gc'];
 
 /** Buffers of a stream come and go, and keep their pages; few arenas, and what is larger goes back to the system when it is freed. */
 const mallocSettings = {
   MALLOC_ARENA_MAX: '2',
-  MALLOC_MMAP_THRESHOLD_: String(2 * 1024 * 1024),
-  MALLOC_TRIM_THRESHOLD_: String(4 * 1024 * 1024),
+  MALLOC_MMAP_THRESHOLD_: String(256 * 1024),
+  MALLOC_TRIM_THRESHOLD_: String(256 * 1024),
 };
 
 export interface Start {

@@ -130,7 +130,7 @@ async function readFrom<T>(
 ): Promise<T> {
   const stored = await source.get(object.name);
   const counted = new Transform({
-    highWaterMark: 2 ** 20,
+    highWaterMark: 2 ** 18,
     transform(chunk: Buffer, _encoding, done) {
       onCipher(chunk.length);
       done(null, chunk);

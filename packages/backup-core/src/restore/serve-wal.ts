@@ -17,7 +17,7 @@ import { giveTo, type Owner } from './postgres/owner.ts';
 const AHEAD = 64;
 /** Taken segments that stay, since the server may ask again when it ends. */
 const BEHIND = 4;
-const AT_ONCE = 4;
+const AT_ONCE = 2;
 const POLL_MS = 25;
 
 export interface WalFiles {

@@ -4,7 +4,7 @@ import { decompression } from './compress.ts';
 import { SealError } from './errors.ts';
 
 export async function* decompressed(packed: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
-  const source = Readable.from(packed, { objectMode: false, highWaterMark: 2 ** 20 });
+  const source = Readable.from(packed, { objectMode: false, highWaterMark: 2 ** 18 });
   const zstd = decompression();
   const moved = pipeline(source, zstd);
   moved.catch(() => {});

@@ -5,6 +5,7 @@
 import { createDecipheriv, createHash, timingSafeEqual } from 'node:crypto';
 import { ByteReader } from './byte-reader.ts';
 import { SealError } from './errors.ts';
+import { free } from './free.ts';
 import { nextPacket, type Packet, truncated } from './packets.ts';
 
 const keyTag = 1;
@@ -92,7 +93,9 @@ async function* protectedBytes(packet: Packet, keys: SessionKey[]): AsyncGenerat
   const mdc = createHash('sha1').update(prefix);
   let held: Buffer = Buffer.alloc(0);
   for (let part = await reader.some(2 ** 30); part !== null; part = await reader.some(2 ** 30)) {
-    const plain = Buffer.concat([held, decipher.update(part)]);
+    const decrypted = decipher.update(part);
+    const plain = Buffer.concat([held, decrypted]);
+    free(decrypted);
     const known = Math.max(plain.length - mdcBytes, 0);
     held = plain.subarray(known);
     mdc.update(plain.subarray(0, known));

@@ -13,3 +13,19 @@ export function freeMemory(memory: ArrayBufferLike): void {
 
 /** What is smaller is not worth its while. */
 const leastBytes = 16 * 1024;
+
+const sweepBytes = 8 * 1024 * 1024;
+
+/**
+ * For buffers that cannot be given back one by one: told how much has passed, it has the young ones collected now and then, which takes
+ * a fraction of a millisecond. Left alone, the collector lets 64 MiB of them pile up and then looks at everything.
+ */
+export function sweeper(): (bytes: number) => void {
+  let passed = 0;
+  return (bytes) => {
+    passed += bytes;
+    if (passed < sweepBytes) return;
+    passed = 0;
+    globalThis.gc?.({ type: 'minor' });
+  };
+}

@@ -5,6 +5,7 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
+import { free } from '../seal/free.ts';
 import { SourceError } from './errors.ts';
 
 const maxSaidChars = 4096;
@@ -49,12 +50,12 @@ async function* outputOf(program: Program): AsyncGenerator<Buffer> {
       bytes += chunk.length;
       if (bytes < chunkBytes) continue;
       silence.end();
-      yield Buffer.concat(chunks);
+      yield joined(chunks);
       silence.begin();
       chunks = [];
       bytes = 0;
     }
-    if (bytes > 0) yield Buffer.concat(chunks);
+    if (bytes > 0) yield joined(chunks);
     const end = await ended;
     program.signal.throwIfAborted();
     if (stalled) throw stalledError(program, said());
@@ -63,6 +64,12 @@ async function* outputOf(program: Program): AsyncGenerator<Buffer> {
     silence.end();
     if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
   }
+}
+
+function joined(chunks: readonly Buffer[]): Buffer {
+  const all = Buffer.concat(chunks);
+  for (const chunk of chunks) free(chunk);
+  return all;
 }
 
 /** Counts only while somebody waits for the program, not while what it gave is worked on. */

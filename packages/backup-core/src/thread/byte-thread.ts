@@ -5,6 +5,7 @@
 
 import type { Readable } from 'node:stream';
 import { Worker } from 'node:worker_threads';
+import { free, sweeper } from '../seal/free.ts';
 import type { Expected } from '../seal/held.ts';
 import type {
   FromThread,
@@ -49,7 +50,7 @@ export class ByteThread implements AsyncDisposable {
     return this.#run({ kind: 'seal', ...task }, signal, null) as Promise<ResultOf['seal']>;
   }
 
-  /** Takes over `cipher`. An error of `cipher` is thrown as it is. */
+  /** Takes over `cipher` and its chunks. An error of `cipher` is thrown as it is. */
   async open(
     cipher: Readable,
     task: { object: Expected; sink: Sink; asked: Asked; signal: AbortSignal },
@@ -123,6 +124,7 @@ export class ByteThread implements AsyncDisposable {
   }
 
   async #feed(id: number, job: Job, cipher: Readable): Promise<void> {
+    const sweep = sweeper();
     let filled = 0;
     let buffers = 0;
     let target: Buffer<ArrayBuffer> | null = null;
@@ -150,6 +152,8 @@ export class ByteThread implements AsyncDisposable {
         filled += copied;
         if (filled === feedBytes) send();
       }
+      free(chunk);
+      sweep(chunk.length);
     }
     send();
   }

@@ -1,3 +1,5 @@
+import { sweeper } from '../seal/free.ts';
+
 /**
  * The bytes that the program feeds, as an iterable. A buffer goes back to be filled anew when the one after the next is asked for: until
  * then a reader may still hold a piece that reaches over the border.
@@ -26,11 +28,13 @@ export class Fed implements AsyncIterable<Buffer> {
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Buffer> {
+    const sweep = sweeper();
     for (;;) {
       const next = this.#waiting.shift();
       if (next) {
         if (this.#lent.length > 1) this.#giveBack(this.#lent.shift() as ArrayBuffer);
         this.#lent.push(next.buffer);
+        sweep(next.length);
         yield next;
       } else if (this.#error) throw this.#error;
       else if (this.#ended) return;

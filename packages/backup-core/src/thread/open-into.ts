@@ -20,6 +20,6 @@ export async function openInto(
 ): Promise<Poured> {
   const held = heldToCipher(cipher, object, { whoHas });
   const plain = heldToPlain(decompressed(decrypted(held, unlock)), object);
-  const stream = Readable.from(plain, { objectMode: false, highWaterMark: 2 ** 20 });
+  const stream = Readable.from(plain, { objectMode: false, highWaterMark: 2 ** 19 });
   return await pour(stream, sink, signal);
 }

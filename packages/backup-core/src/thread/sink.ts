@@ -1,9 +1,9 @@
 /** Where opened bytes go: a file, or the input of a program. */
-import { createWriteStream } from 'node:fs';
-import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { open } from 'node:fs/promises';
+import { addAbortSignal, type Readable } from 'node:stream';
 import type { Owner } from '../restore/postgres/owner.ts';
 import { type Ended, runProgram } from '../restore/postgres/run-program.ts';
+import { free } from '../seal/free.ts';
 
 export type Sink =
   | { readonly to: 'file'; readonly path: string }
@@ -17,12 +17,17 @@ export type Sink =
 /** How the program ended; null for a file. */
 export type Poured = Ended | null;
 
-/** @throws the error of `plain`, as it is. */
+/** Takes the chunks over as well. @throws the error of `plain`, as it is. */
 export async function pour(plain: Readable, sink: Sink, signal: AbortSignal): Promise<Poured> {
   if (sink.to === 'program') {
     const { path, args, owner } = sink;
-    return await runProgram(path, args, { owner, input: plain, signal });
+    return await runProgram(path, args, { owner, input: plain, isOwned: true, signal });
   }
-  await pipeline(plain, createWriteStream(sink.path, { mode: 0o600 }), { signal });
+  addAbortSignal(signal, plain);
+  await using file = await open(sink.path, 'w', 0o600);
+  for await (const chunk of plain as AsyncIterable<Buffer>) {
+    await file.appendFile(chunk);
+    free(chunk);
+  }
   return null;
 }

@@ -1,6 +1,6 @@
 import { type SpawnOptions, spawn } from 'node:child_process';
-import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import type { Readable, Writable } from 'node:stream';
+import { free } from '../../seal/free.ts';
 import type { Owner } from './owner.ts';
 
 const KEPT_CHARS = 8_000;
@@ -14,6 +14,8 @@ export interface Ended {
 export interface ProgramOptions {
   owner: Owner;
   input?: Readable;
+  /** The chunks of the input are nobody else's: their memory is given back when the program has them. */
+  isOwned?: boolean;
   env?: Readonly<Record<string, string>>;
   signal?: AbortSignal;
 }
@@ -27,7 +29,7 @@ export async function runProgram(
   args: readonly string[],
   options: ProgramOptions,
 ): Promise<Ended> {
-  const { owner, input, env, signal } = options;
+  const { owner, input, env, signal, isOwned = false } = options;
   const spawned: SpawnOptions = {
     ...owner,
     cwd: '/',
@@ -52,8 +54,24 @@ export async function runProgram(
     inputError = error;
     child.kill('SIGKILL');
   });
-  const fed = pipeline(input, child.stdin).catch(() => undefined);
+  const fed = feed(input, child.stdin, isOwned).catch(() => undefined);
   const [code] = await Promise.all([ended, fed]);
   if (inputError !== undefined) throw inputError;
   return { code, words };
+}
+
+async function feed(input: Readable, stdin: Writable, isOwned: boolean): Promise<void> {
+  stdin.on('error', () => undefined);
+  try {
+    for await (const chunk of input as AsyncIterable<Buffer>) {
+      await new Promise<void>((taken, failed) => {
+        stdin.write(chunk, (error) => (error ? failed(error) : taken()));
+      });
+      if (isOwned) free(chunk);
+    }
+    stdin.end();
+  } catch (error) {
+    stdin.destroy();
+    throw error;
+  }
 }

@@ -10,7 +10,7 @@ import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { free } from '../../seal/free.ts';
+import { free, sweeper } from '../../seal/free.ts';
 import { WalError } from './errors.ts';
 import { headerBytes, readSegmentHeader } from './segment-header.ts';
 import { parseWalName, type WalName } from './wal-name.ts';
@@ -88,6 +88,7 @@ async function write(path: string, body: Readable): Promise<Arrived> {
   let size = 0;
   let batch: Buffer[] = [];
   let batchBytes = 0;
+  const sweep = sweeper();
   let writing: Promise<unknown> = Promise.resolve();
   const flush = async () => {
     await writing;
@@ -104,6 +105,7 @@ async function write(path: string, body: Readable): Promise<Arrived> {
       batch.push(chunk);
       batchBytes += chunk.length;
       size += chunk.length;
+      sweep(chunk.length);
       if (batchBytes >= writeBytes) await flush();
     }
     if (batchBytes > 0) await flush();
