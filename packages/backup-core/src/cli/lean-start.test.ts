@@ -1,8 +1,8 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
-import { leanCommand } from './lean-start.ts';
+import { expect, it, vi } from 'vitest';
+import { beginAgainCompiled, leanCommand } from './lean-start.ts';
 
 const start = {
   env: { HOME: '/root', UNSET: undefined },
@@ -39,4 +39,11 @@ it('what was compiled is kept in the state folder, unless others may write there
   } finally {
     rmSync(stateDir, { recursive: true });
   }
+});
+
+it('only the daemon looks whether it is to begin once more, and only once', async () => {
+  const loadRest = vi.fn(async () => undefined);
+  await beginAgainCompiled({ ...start, argv: ['/bin/node', 'skooly-backup.ts', 'status'] }, loadRest);
+  await beginAgainCompiled({ ...start, env: { SKOOLY_BACKUP_COMPILED: '1' } }, loadRest);
+  expect(loadRest).not.toHaveBeenCalled();
 });

@@ -1,9 +1,11 @@
 /**
  * Starts the program so that it stays small, whatever the size of the database, and quickly: with settings of V8 and of malloc that a
  * process can only be given when it begins, and with its code as an earlier start compiled it. For that the process replaces itself in
- * place: same pid, same open files. Where it cannot, or was given options of Node by whoever started it, it goes on as it is.
+ * place: same pid, same open files. The daemon does so once more after an upgrade, when it has compiled its code and kept it, so that no
+ * compiler of TypeScript stays in either of its threads. Where it cannot, or was given options of Node by whoever started it, it goes on as it is.
  */
-import { readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { flushCompileCache, getCompileCacheDir } from 'node:module';
 import { join } from 'node:path';
 import { DEFAULT_CONFIG } from './config/default-config.ts';
 
@@ -16,6 +18,9 @@ const mallocSettings = {
   MALLOC_MMAP_THRESHOLD_: String(256 * 1024),
   MALLOC_TRIM_THRESHOLD_: String(256 * 1024),
 };
+
+/** Set where the process has begun anew for its compiled code. */
+const compiledName = 'SKOOLY_BACKUP_COMPILED';
 
 export interface Start {
   env: Readonly<Record<string, string | undefined>>;
@@ -58,4 +63,25 @@ function isOurs(folder: string): boolean {
 export function startLean(start: Start): void {
   const command = leanCommand(start);
   if (command) process.execve?.(command.file, command.args, command.env);
+}
+
+/**
+ * @param loadRest Loads what the daemon's other thread runs.
+ * @returns when there is nothing to begin anew for; where there is, it does not return.
+ */
+export async function beginAgainCompiled(start: Start, loadRest: () => Promise<unknown>): Promise<void> {
+  const { env, argv, execArgv } = start;
+  const folder = getCompileCacheDir();
+  if (!folder || argv[2] !== 'run' || env[compiledName]) return;
+  const startedAt = Date.now() - process.uptime() * 1_000;
+  await loadRest();
+  flushCompileCache();
+  if (!wasWritten(folder, startedAt)) return;
+  const [file = process.execPath, ...rest] = argv;
+  const given = Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined);
+  process.execve?.(file, [file, ...execArgv, ...rest], { ...Object.fromEntries(given), [compiledName]: '1' });
+}
+
+function wasWritten(folder: string, afterMs: number): boolean {
+  return readdirSync(folder).some((name) => statSync(join(folder, name)).mtimeMs >= afterMs);
 }

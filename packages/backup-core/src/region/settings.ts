@@ -5,9 +5,9 @@ const MIB = 1024 * 1024;
 export const LEAST_PART_BYTES = 5 * MIB;
 const MOST_PARTS = 10_000;
 
-export const DEFAULT_PART_BYTES = 8 * MIB;
-/** What this size or less is sent by one request: a segment of WAL, however little it could be compressed. */
-const WHOLE_BYTES = 16 * MIB + 64 * 1024;
+export const DEFAULT_PART_BYTES = LEAST_PART_BYTES;
+/** What this size or less is sent by one request, and from its beginning again after a cut: four minutes of 256 kbit/s. */
+const WHOLE_BYTES = 8 * MIB;
 
 export interface RegionSettings {
   /** For people: `paris`, `douala`. */

@@ -20,7 +20,8 @@ interface Running {
 
 const jobs = new Map<number, Running>();
 
-port.on('message', (message: ToThread) => {
+// Elsewhere it is only loaded, so that it is compiled.
+parentPort?.on('message', (message: ToThread) => {
   if (message.say === 'begin') return begin(message.id, message.task);
   const job = jobs.get(message.id);
   if (message.say === 'feed') {
