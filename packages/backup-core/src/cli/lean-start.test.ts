@@ -1,8 +1,8 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, it, vi } from 'vitest';
-import { beginAgainCompiled, leanCommand } from './lean-start.ts';
+import { expect, it } from 'vitest';
+import { compiledCommand, leanCommand } from './lean-start.ts';
 
 const start = {
   env: { HOME: '/root', UNSET: undefined },
@@ -41,9 +41,20 @@ it('what was compiled is kept in the state folder, unless others may write there
   }
 });
 
-it('only the daemon looks whether it is to begin once more, and only once', async () => {
-  const loadRest = vi.fn(async () => undefined);
-  await beginAgainCompiled({ ...start, argv: ['/bin/node', 'skooly-backup.ts', 'status'] }, loadRest);
-  await beginAgainCompiled({ ...start, env: { SKOOLY_BACKUP_COMPILED: '1' } }, loadRest);
-  expect(loadRest).not.toHaveBeenCalled();
+it('the daemon begins once more when it has compiled something, and only once', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'compiled-'));
+  try {
+    const startedAtMs = Date.now() - 1_000;
+    const running = { ...start, execArgv: ['--expose-gc'] };
+    expect(compiledCommand(running, folder, startedAtMs)).toBeNull();
+    writeFileSync(join(folder, 'code'), '');
+    const again = compiledCommand(running, folder, startedAtMs);
+    expect(again?.args).toEqual(['/bin/node', '--expose-gc', 'skooly-backup.ts', 'run']);
+    expect(compiledCommand({ ...running, env: again?.env ?? {} }, folder, startedAtMs)).toBeNull();
+    expect(compiledCommand(running, folder, Date.now() + 60_000)).toBeNull();
+    const status = ['/bin/node', 'skooly-backup.ts', 'status'];
+    expect(compiledCommand({ ...running, argv: status }, folder, startedAtMs)).toBeNull();
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });

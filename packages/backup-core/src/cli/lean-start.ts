@@ -70,18 +70,29 @@ export function startLean(start: Start): void {
  * @returns when there is nothing to begin anew for; where there is, it does not return.
  */
 export async function beginAgainCompiled(start: Start, loadRest: () => Promise<unknown>): Promise<void> {
-  const { env, argv, execArgv } = start;
   const folder = getCompileCacheDir();
-  if (!folder || argv[2] !== 'run' || env[compiledName]) return;
-  const startedAt = Date.now() - process.uptime() * 1_000;
+  if (!folder || !isDaemon(start)) return;
+  const startedAtMs = Date.now() - process.uptime() * 1_000;
   await loadRest();
   flushCompileCache();
-  if (!wasWritten(folder, startedAt)) return;
-  const [file = process.execPath, ...rest] = argv;
-  const given = Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined);
-  process.execve?.(file, [file, ...execArgv, ...rest], { ...Object.fromEntries(given), [compiledName]: '1' });
+  const command = compiledCommand(start, folder, startedAtMs);
+  if (command) process.execve?.(command.file, command.args, command.env);
 }
 
-function wasWritten(folder: string, afterMs: number): boolean {
-  return readdirSync(folder).some((name) => statSync(join(folder, name)).mtimeMs >= afterMs);
+/** How the daemon is to begin with what this start has compiled; null when it has compiled nothing, or has begun anew already. */
+export function compiledCommand(start: Start, folder: string, startedAtMs: number) {
+  const { env, argv, execArgv } = start;
+  const wasWritten = (name: string) => statSync(join(folder, name)).mtimeMs >= startedAtMs;
+  if (!isDaemon(start) || env[compiledName] || !readdirSync(folder).some(wasWritten)) return null;
+  const [file = process.execPath, ...rest] = argv;
+  const given = Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined);
+  return {
+    file,
+    args: [file, ...execArgv, ...rest],
+    env: { ...Object.fromEntries(given), [compiledName]: '1' },
+  };
+}
+
+function isDaemon({ argv }: Start): boolean {
+  return argv[2] === 'run';
 }
