@@ -34,7 +34,7 @@ import { runUploads } from '../upload/upload.ts';
 import { CommitWatch } from './commit-watch.ts';
 import { BackupError } from './errors.ts';
 import type { BackupEvent, Tell } from './events.ts';
-import { runIntake } from './intake.ts';
+import { runIntake, sealSegmentInPlace } from './intake.ts';
 import { Jobs, type PostgresSource } from './jobs.ts';
 import { learnLive, removeFromManifest, runDelivery, runLedger } from './ledger.ts';
 import { Room } from './room.ts';
@@ -170,6 +170,8 @@ class RunningEngine implements Engine {
       taken: (system, file) => spool.takenSha256(system, file),
       isOurs: (system) => this.#watch.isOurs(system),
       requireRoom: (bytes) => this.#requireRoom(bytes),
+      serverUid: options.archive.readers?.uid ?? process.getuid?.(),
+      sealInPlace: (segment) => sealSegmentInPlace(this.#sealing, segment, this.#ending.signal),
     });
     const randomBytes = options.randomBytes ?? systemRandomBytes;
     const { site, recipients } = options;

@@ -1,13 +1,16 @@
 /**
  * Seals what lies in the incoming folders: WAL and histories that the archive took, proofs that a drill left. A file is
  * removed when its object is in the spool, so a crash in between makes nothing twice: the spool knows what it was made of.
+ * A segment that can be read where Postgres has it is sealed from there, before Postgres hears yes.
  */
 import { mkdirSync, readdirSync } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../schedule/clock.ts';
 import type { Elsewhere } from '../source/source.ts';
+import { WalError } from '../source/wal/errors.ts';
 import { headerBytes, readSegmentHeader } from '../source/wal/segment-header.ts';
+import type { SegmentInPlace } from '../source/wal/wal-in-place.ts';
 import { type TakenFile, takenFiles } from '../source/wal/wal-inbox.ts';
 import { segmentRange } from '../source/wal/wal-name.ts';
 import { watchFolder } from '../spool/watch-folder.ts';
@@ -87,18 +90,48 @@ async function sealWal(options: IntakeOptions, file: TakenFile, signal: AbortSig
   }
 }
 
-function bytesOf(path: string): Elsewhere {
-  return { plain: { from: 'file', path }, ended: () => undefined };
+/** @returns whether its object is in the spool; what prevented it is told, unless it is the segment itself. */
+export async function sealSegmentInPlace(
+  sealing: Sealing,
+  segment: SegmentInPlace,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { file, path, fd, header, requireUntouched } = segment;
+  const about = async () => {
+    await requireUntouched();
+    const modified = new Date(Math.min(segment.modified.getTime(), sealing.now()));
+    return aboutSegment({ ...segment, modified });
+  };
+  const bytes = bytesOf(path.toString(), fd);
+  const common = { what: { segment: file }, bytes, plainBytes: header.segmentBytes, about };
+  try {
+    await sealIntoSpool(sealing, { kind: 'wal', ...common }, signal);
+    return true;
+  } catch (error) {
+    if (signal.aborted || error instanceof WalError) throw error;
+    sealing.tell({ event: 'seal-failed', file, error: error as Error });
+    return false;
+  }
+}
+
+function bytesOf(path: string, fd?: number): Elsewhere {
+  return { plain: { from: 'file', path, ...(fd !== undefined && { fd }) }, ended: () => undefined };
+}
+
+type Segment = Pick<SegmentInPlace, 'file' | 'timeline' | 'header' | 'modified'>;
+
+function aboutSegment({ file, timeline, header, modified }: Segment) {
+  const { systemIdentifier, segmentBytes } = header;
+  const place = segmentRange(file, segmentBytes);
+  return { systemIdentifier, timeline, segment: file, ...place, closedAt: modified.toISOString() };
 }
 
 async function describe({ systemIdentifier }: IntakeOptions, { path, name, modified }: TakenFile) {
   const { file, timeline } = name;
   if (name.kind === 'segment') {
-    const { systemIdentifier: system, segmentBytes } = await headerOf(path, file);
-    const place = segmentRange(file, segmentBytes);
-    const closedAt = modified.toISOString();
-    const about = { systemIdentifier: system, timeline, segment: file, ...place, closedAt };
-    return { system, kind: 'wal' as const, what: { segment: file }, about };
+    const header = await headerOf(path, file);
+    const about = aboutSegment({ file, timeline, header, modified });
+    return { system: header.systemIdentifier, kind: 'wal' as const, what: { segment: file }, about };
   }
   const system = systemIdentifier();
   if (system === null) return null;

@@ -40,6 +40,7 @@ export interface ToSeal<K extends ObjectKind> {
   about(): Promise<AboutByKind[K]>;
   /** Hex, of the plain bytes, where it is known before. */
   readonly plainSha256?: string;
+  readonly plainBytes?: number;
   readonly addedWith?: AddedWith;
 }
 
@@ -50,7 +51,7 @@ export async function sealIntoSpool<K extends ObjectKind>(
   signal: AbortSignal,
 ): Promise<SealedObject<K>> {
   const { site, recipients, spool, now, randomBytes, tell, underWay } = sealing;
-  const { kind, what, bytes, plainSha256, addedWith } = toSeal;
+  const { kind, what, bytes, plainSha256, plainBytes, addedWith } = toSeal;
   const begunAt = now();
   const keys = recipients();
   const name = objectName({ site, kind, what, random: randomBytes(4) });
@@ -63,6 +64,8 @@ export async function sealIntoSpool<K extends ObjectKind>(
         'SPOOL_DIFFERENT',
         `${name} was taken as ${plainSha256}, and sealed as other bytes.`,
       );
+    if (plainBytes !== undefined && sealed.plain.bytes !== plainBytes)
+      throw new SpoolError('SPOOL_DIFFERENT', `${name} has ${sealed.plain.bytes} bytes, not ${plainBytes}.`);
     const object = {
       name,
       kind,

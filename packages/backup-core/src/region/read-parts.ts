@@ -1,9 +1,11 @@
 /** Reads a finished file part by part, hashed on the way, and refuses it at its end when it is not what was sealed. */
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
+import { BufferPool } from '../seal/buffer-pool.ts';
 import { free } from '../seal/free.ts';
-import { RegionError } from './errors.ts';
+import { isRegionError, RegionError } from './errors.ts';
 import type { StoredFile } from './region.ts';
+import { WHOLE_BYTES } from './settings.ts';
 
 export interface Part {
   /** From 1. */
@@ -20,6 +22,8 @@ export interface Part {
 /** MD5s of bytes that have these SHA-256: the same bytes go to every region, and MD5 is the slowest thing that is done with them. */
 const knownMd5s = new Map<string, string>();
 const mostKnownMd5s = 256;
+/** Of smaller ones each has memory of its own. */
+const leastPooledBytes = 1024 * 1024;
 
 export function noteMd5(sha256: string, md5: string): void {
   knownMd5s.delete(sha256);
@@ -76,9 +80,55 @@ async function* partsOf(
   }
 }
 
-/** A small file as its one part. @param spare Memory that is large enough for it; taken out, and given back by `release`. */
-export async function readWhole(file: StoredFile, region: string, spare: Buffer[]): Promise<Part> {
-  for await (const part of partsOf(file, Math.max(1, file.bytes), region, spare)) return part;
+export interface WholeFile extends Pick<Part, 'body' | 'md5' | 'sha256'> {
+  /** @param isSent Nobody reads the body any more, so that its memory may be used again. */
+  release(isSent: boolean): void;
+}
+
+interface Shared {
+  readonly part: Promise<Part>;
+  readonly memory: Buffer;
+  users: number;
+  isReusable: boolean;
+}
+
+/** Files that are on their way: every region is sent the same bytes at about the same time, which are read and hashed once. */
+const onTheirWay = new Map<string, Shared>();
+const wholeBuffers = new BufferPool(WHOLE_BYTES, 3);
+
+/** A small file as its one part. */
+export async function readWhole(file: StoredFile, region: string): Promise<WholeFile> {
+  const key = `${file.sha256} ${file.path}`;
+  const shared = onTheirWay.get(key) ?? beginWhole(key, file, region);
+  shared.users++;
+  const release = (isReusable: boolean) => {
+    shared.isReusable &&= isReusable;
+    if (--shared.users > 0) return;
+    if (onTheirWay.get(key) === shared) onTheirWay.delete(key);
+    if (shared.isReusable) wholeBuffers.giveBack(shared.memory);
+  };
+  try {
+    const { body, md5, sha256 } = await shared.part;
+    return { body, md5, sha256, release };
+  } catch (error) {
+    release(false);
+    // It names the region that read it; another one reads for itself.
+    if (isRegionError(error) && error.region !== region) return await readWhole(file, region);
+    throw error;
+  }
+}
+
+function beginWhole(key: string, file: StoredFile, region: string): Shared {
+  const isPooled = file.bytes >= leastPooledBytes && file.bytes <= WHOLE_BYTES;
+  const memory = isPooled ? wholeBuffers.take() : Buffer.allocUnsafeSlow(Math.max(1, file.bytes));
+  const shared = { part: onlyPart(file, region, memory), memory, users: 0, isReusable: true };
+  shared.part.catch(() => onTheirWay.delete(key));
+  onTheirWay.set(key, shared);
+  return shared;
+}
+
+async function onlyPart(file: StoredFile, region: string, memory: Buffer): Promise<Part> {
+  for await (const part of partsOf(file, Math.max(1, file.bytes), region, [memory])) return part;
   throw new Error('a file has one part at least');
 }
 

@@ -13,7 +13,6 @@ import {
   type ListObjectVersionsCommandOutput,
   PutObjectCommand,
 } from '@aws-sdk/client-s3';
-import { free } from '../seal/free.ts';
 import { type Abilities, readAbilities, writeAbilities } from './abilities.ts';
 import { isRegionError } from './errors.ts';
 import { guardedBody } from './guarded-body.ts';
@@ -21,14 +20,12 @@ import { confirm, difference, headObject, lock } from './hold.ts';
 import { isPreconditionFailed, judgeError } from './judge-error.ts';
 import { checksumOf, type MultipartPlan, putInParts } from './multipart.ts';
 import { probe } from './probe.ts';
-import { etagOf, readParts, readWhole } from './read-parts.ts';
+import { etagOf, readParts, readWhole, type WholeFile } from './read-parts.ts';
 import type { GetOptions, Listed, ListedVersion, PutOptions, Region, Stored, StoredFile } from './region.ts';
 import { S3Calls } from './s3-calls.ts';
 import { partBytesFor, type RegionSettings, wholeBytesFor } from './settings.ts';
 
 const DEFAULT_PARTS_AT_ONCE = 2;
-const KEPT_BYTES = 1024 * 1024;
-const mostSpare = 1;
 /** Providers change what they do: what was found is probed anew after this. */
 const ABILITIES_LAST_MS = 7 * 24 * 3_600_000;
 
@@ -48,8 +45,6 @@ export class S3Region implements Region {
   readonly #now: () => number;
   #abilities: Abilities | null = null;
   #probing: Promise<Abilities> | null = null;
-  /** Memory of the last large object that was sent by one request. */
-  readonly #spare: Buffer[] = [];
 
   constructor(settings: RegionSettings, { now = Date.now }: RegionParts) {
     this.name = settings.name;
@@ -232,11 +227,26 @@ export class S3Region implements Region {
     abilities: Abilities,
     options: PutOptions,
   ): Promise<string> {
+    const part = await readWhole(file, this.name);
+    let isSent = false;
+    try {
+      await this.#sendWhole(name, file, part, partBytes, abilities, options);
+      isSent = true;
+    } finally {
+      part.release(isSent);
+    }
+    return etagOf([part.md5], false);
+  }
+
+  async #sendWhole(
+    name: string,
+    file: StoredFile,
+    part: WholeFile,
+    partBytes: number,
+    abilities: Abilities,
+    options: PutOptions,
+  ): Promise<void> {
     const { lockUntil, signal, pace } = options;
-    // Of small ones each has memory of its own; the pages of a large one are used for the next.
-    const isLarge = file.bytes >= KEPT_BYTES;
-    const memory = isLarge ? [this.#spare.pop() ?? Buffer.allocUnsafeSlow(this.#wholeBytes)] : [];
-    const part = await readWhole(file, this.name, memory);
     const input = {
       Bucket: this.#calls.bucket,
       Key: name,
@@ -276,10 +286,6 @@ export class S3Region implements Region {
           throw this.#judged(cause, signal);
         });
     }
-    part.release();
-    if (isLarge) this.#spare.push(...memory.splice(0, mostSpare - this.#spare.length));
-    for (const left of memory) free(left);
-    return etagOf([part.md5], false);
   }
 
   #judged(error: unknown, signal: AbortSignal): Error {

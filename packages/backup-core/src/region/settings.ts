@@ -7,7 +7,7 @@ const MOST_PARTS = 10_000;
 
 export const DEFAULT_PART_BYTES = LEAST_PART_BYTES;
 /** What this size or less is sent by one request, and from its beginning again after a cut: four minutes of 256 kbit/s. */
-const WHOLE_BYTES = 8 * MIB;
+export const WHOLE_BYTES = 8 * MIB;
 
 export interface RegionSettings {
   /** For people: `paris`, `douala`. */

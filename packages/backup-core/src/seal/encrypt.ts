@@ -13,6 +13,8 @@ import type { Session } from './session.ts';
 const literalTag = 11;
 const protectedTag = 18;
 const aesBlockBytes = 16;
+/** What fits into the processor's own memory on its way from one buffer to the next. */
+const sliceBytes = 64 * 1024;
 /** Binary, no file name, no date. */
 const literalHeader = Buffer.from([0x62, 0, 0, 0, 0, 0]);
 const mdcHeader = Buffer.from([0xd3, 0x14]);
@@ -54,8 +56,10 @@ export class Encryption {
 
   *#encrypt(part: Uint8Array): Generator<Buffer> {
     this.#mdc.update(part);
-    const encrypted = this.#cipher.update(part);
-    yield* this.#protected.add(encrypted);
-    free(encrypted);
+    for (let from = 0; from < part.length; from += sliceBytes) {
+      const encrypted = this.#cipher.update(part.subarray(from, from + sliceBytes));
+      yield* this.#protected.add(encrypted);
+      free(encrypted);
+    }
   }
 }

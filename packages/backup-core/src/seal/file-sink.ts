@@ -1,13 +1,14 @@
 /** Writes pieces to a file in order, one write at a time, and lends the memory that the pieces come in. */
 import type { FileHandle } from 'node:fs/promises';
+import { BufferPool } from './buffer-pool.ts';
 import { chunkBytes } from './partial-body.ts';
 
 /** More than this does not wait to be written. */
 const mostWaitingBytes = 2 * chunkBytes;
+const buffers = new BufferPool(chunkBytes, 6);
 
 export class FileSink {
   readonly #file: FileHandle;
-  readonly #spare: Buffer[] = [];
   #waiting: Buffer[] = [];
   #waitingBytes = 0;
   #writing: Promise<void> | null = null;
@@ -17,9 +18,9 @@ export class FileSink {
     this.#file = file;
   }
 
-  /** A buffer of `chunkBytes`; it comes back with the piece that fills it. */
+  /** A buffer of `chunkBytes`; it comes back with the piece that lies in it. */
   memory(): Buffer {
-    return this.#spare.pop() ?? Buffer.allocUnsafeSlow(chunkBytes);
+    return buffers.take();
   }
 
   /** Takes the piece over. */
@@ -55,7 +56,7 @@ export class FileSink {
         await writeAll(this.#file, pieces);
         for (const piece of pieces) {
           this.#waitingBytes -= piece.length;
-          if (piece.length === chunkBytes) this.#spare.push(piece);
+          buffers.giveBack(piece);
         }
       }
     } catch (error) {

@@ -12,7 +12,6 @@ import { Compression } from './compress.ts';
 import { Encryption } from './encrypt.ts';
 import { SealError } from './errors.ts';
 import { FileSink } from './file-sink.ts';
-import { free } from './free.ts';
 import type { Session } from './session.ts';
 
 export interface SealStreamOptions {
@@ -20,8 +19,8 @@ export interface SealStreamOptions {
   /** Must not exist yet. */
   into: string;
   signal?: AbortSignal | undefined;
-  /** The chunks of the stream are nobody else's: their memory is given back as soon as they are compressed. */
-  isOwned?: boolean;
+  /** Told of each chunk of the stream that is not needed any more. */
+  release?: ((chunk: Buffer) => void) | undefined;
   /** Told the MD5 of the ciphertext, which regions ask for, for an object that is sent as a whole. */
   onMd5?: ((md5: string) => void) | undefined;
 }
@@ -36,7 +35,7 @@ export interface Sealed {
 /** Takes over `plain`: destroys it when sealing fails. An error of `plain` is thrown as it is. */
 export async function sealStream(
   plain: Readable,
-  { session, into, signal, isOwned = false, onMd5 }: SealStreamOptions,
+  { session, into, signal, release, onMd5 }: SealStreamOptions,
 ): Promise<Sealed> {
   // An error of `plain` that comes before it is read is kept by the stream.
   plain.once('error', () => {});
@@ -47,7 +46,7 @@ export async function sealStream(
   try {
     if (plain.errored) throw plain.errored;
     if (signal) addAbortSignal(signal, plain);
-    const sealed = await sealInto(file, plain, { session, isOwned, onMd5 });
+    const sealed = await sealInto(file, plain, { session, release, onMd5 });
     await syncFolder(dirname(into));
     return sealed;
   } catch (error) {
@@ -63,7 +62,7 @@ export async function sealStream(
 async function sealInto(
   file: FileHandle,
   plain: Readable,
-  { session, isOwned, onMd5 }: Pick<SealStreamOptions, 'session' | 'isOwned' | 'onMd5'>,
+  { session, release, onMd5 }: Pick<SealStreamOptions, 'session' | 'release' | 'onMd5'>,
 ): Promise<Sealed> {
   const before = { bytes: 0, hash: createHash('sha256') };
   const after = { bytes: 0, hash: createHash('sha256') };
@@ -88,9 +87,7 @@ async function sealInto(
       before.bytes += bytes.length;
       await packing;
       await sink.hasRoom();
-      packing = compression.add(bytes).then(() => {
-        if (isOwned) free(bytes);
-      });
+      packing = compression.add(bytes).then(() => release?.(bytes));
       // Its failure is met where it is awaited.
       packing.catch(() => undefined);
     }

@@ -54,7 +54,7 @@ function begin(id: number, task: Task): void {
 }
 
 async function seal({ plain, session, into }: SealTask, { abort: { signal } }: Running) {
-  const { stream, passed } = openPlain(plain, signal);
+  const { stream, passed, release } = openPlain(plain, signal);
   let md5: string | null = null;
   const onMd5 = (found: string) => {
     md5 = found;
@@ -64,7 +64,7 @@ async function seal({ plain, session, into }: SealTask, { abort: { signal } }: R
     session,
     into,
     signal,
-    isOwned: true,
+    release,
     ...(isWhole && { onMd5 }),
   });
   return { sealed, passed: passed(), md5 };

@@ -4,6 +4,8 @@
  *
  * The same bytes again are taken once; other bytes under a name that was taken are refused for ever. What was taken before
  * and has left this folder is asked of `taken`. It does not seal, and removes nothing that was taken.
+ *
+ * A new segment that can be read where it lies is sealed from there (`sealInPlace`), and never lies here; all else comes as bytes.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
@@ -12,7 +14,9 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { free, sweeper } from '../../seal/free.ts';
 import { WalError } from './errors.ts';
+import { SealInPlace } from './seal-in-place.ts';
 import { headerBytes, readSegmentHeader } from './segment-header.ts';
+import type { Place, SegmentInPlace } from './wal-in-place.ts';
 import { parseWalName, type WalName } from './wal-name.ts';
 
 /** Bytes are gathered to this much before they are written. */
@@ -29,6 +33,10 @@ export interface WalInboxOptions {
   isOurs(systemIdentifier: string): Promise<boolean>;
   /** @throws WalError WAL_SPOOL_FULL */
   requireRoom(bytes: number): void | Promise<void>;
+  /** Whose files may be read where they lie. */
+  readonly serverUid?: number | undefined;
+  /** Durable when it resolves. @returns false when it could not be sealed: then the bytes are taken as they are. */
+  sealInPlace?(segment: SegmentInPlace): Promise<boolean>;
 }
 
 export interface TakenFile {
@@ -42,6 +50,8 @@ export interface WalInbox {
   /** Where taken files appear. */
   readonly folder: string;
   take(file: string, body: Readable, facts: { bytes: number; modified: Date }): Promise<void>;
+  /** @returns false when its bytes must be sent. */
+  takeInPlace(file: string, place: Place): Promise<boolean>;
 }
 
 export function openWalInbox(options: WalInboxOptions): WalInbox {
@@ -53,24 +63,47 @@ export function openWalInbox(options: WalInboxOptions): WalInbox {
   rmSync(folders.part, { recursive: true, force: true });
   for (const folder of Object.values(folders)) mkdirSync(folder, { recursive: true, mode: 0o700 });
   const inFlight = new Set<string>();
+  const alone = async <T>(file: string, work: () => Promise<T>): Promise<T> => {
+    if (inFlight.has(file)) throw new WalError('WAL_INCOMPLETE', `${file} is being taken already.`);
+    inFlight.add(file);
+    try {
+      return await work();
+    } finally {
+      inFlight.delete(file);
+    }
+  };
+  const { requireRoom, serverUid: ownerUid, sealInPlace: seal } = options;
+  const requireOursToo = (file: string, system: string) => requireOurs(file, system, options);
+  const isNew = async (file: string) =>
+    (await waiting(folders.wal, file)) === null && options.taken(null, file) === null;
+  const inPlace = seal
+    ? new SealInPlace({ ownerUid, requireOurs: requireOursToo, requireRoom, alone, isNew, seal })
+    : null;
   return {
     folder: folders.wal,
     async take(file, body, facts) {
       const name = parseWalName(file);
       await options.requireRoom(facts.bytes);
-      if (inFlight.has(file)) throw new WalError('WAL_INCOMPLETE', `${file} is being taken already.`);
-      inFlight.add(file);
       const part = join(folders.part, `${file}-${randomBytes(4).toString('hex')}`);
-      try {
-        const arrived = await write(part, body);
-        await place(part, { name, ...facts, ...arrived }, folders, options);
-        if (name.kind === 'aside') await trimAside(folders.aside);
-      } finally {
-        inFlight.delete(file);
-        await rm(part, { force: true });
-      }
+      await alone(file, async () => {
+        try {
+          const arrived = await write(part, body);
+          await place(part, { name, ...facts, ...arrived }, folders, options);
+          if (name.kind === 'aside') await trimAside(folders.aside);
+        } finally {
+          await rm(part, { force: true });
+        }
+      });
+    },
+    async takeInPlace(file, place) {
+      const name = parseWalName(file);
+      return name.kind === 'segment' && inPlace !== null && (await inPlace.take(name, place));
     },
   };
+}
+
+async function requireOurs(file: string, system: string, { isOurs }: WalInboxOptions): Promise<void> {
+  if (!(await isOurs(system))) throw new WalError('WAL_FOREIGN', `${file} is of the server ${system}.`);
 }
 
 interface Arrived {
@@ -136,8 +169,7 @@ async function place(
     throw new WalError('WAL_INCOMPLETE', `${name.file}: ${file.size} of ${file.bytes} bytes came.`);
   const system =
     name.kind === 'segment' ? readSegmentHeader(name.file, file.head, file.size).systemIdentifier : null;
-  if (system !== null && !(await options.isOurs(system)))
-    throw new WalError('WAL_FOREIGN', `${name.file} is of the server ${system}.`);
+  if (system !== null) await requireOurs(name.file, system, options);
   const folder = name.kind === 'aside' ? folders.aside : folders.wal;
   const known = (await waiting(folder, name.file)) ?? options.taken(system, name.file);
   if (known === sha256) return;

@@ -25,6 +25,14 @@ export function segmentRange(file: string, segmentBytes: number): { startLsn: st
   return { startLsn: formatLsn(number * segmentBytes), endLsn: formatLsn((number + 1) * segmentBytes) };
 }
 
+/** The one that follows it on its timeline. */
+export function nextSegment(file: string, segmentBytes: number): string {
+  const perLog = 2 ** 32 / segmentBytes;
+  const number = Number.parseInt(file.slice(8, 16), 16) * perLog + Number.parseInt(file.slice(16), 16) + 1;
+  const hex = (part: number) => part.toString(16).toUpperCase().padStart(8, '0');
+  return `${file.slice(0, 8)}${hex(Math.floor(number / perLog))}${hex(number % perLog)}`;
+}
+
 function formatLsn(position: number): string {
   const high = Math.floor(position / 2 ** 32);
   return `${high.toString(16)}/${(position % 2 ** 32).toString(16)}`.toUpperCase();

@@ -1,5 +1,15 @@
 import { execFile, spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
@@ -109,6 +119,64 @@ test('a segment that is cut short, misnamed or of another server is refused', as
   expect(archived()).not.toContain(file);
   expect((await hand(file, bytes)).status).toBe(0);
   expect(archived()).toContain(file);
+});
+
+test('a segment that the daemon can open is sealed where it lies, and so is the next one before it is asked for', async () => {
+  const { uid } = statSync(cluster.postgres.dataDir);
+  const pgWal = join(cluster.postgres.dataDir, 'pg_wal');
+  const taken = takenFiles(inbox.folder).filter(({ name }) => name.kind === 'segment');
+  const bytes = readFileSync(taken.at(-1)?.path ?? '');
+  const sealed: string[] = [];
+  const known = new Map<string, string>();
+  const inPlace = openWalInbox({
+    folder: join(cluster.dir, 'in-place'),
+    taken: (_system, file) => known.get(file) ?? null,
+    isOurs: async (id) => id === systemIdentifier,
+    requireRoom: () => undefined,
+    serverUid: uid,
+    sealInPlace: async ({ file, requireUntouched }) => {
+      await requireUntouched();
+      if (known.size === 1) return false;
+      sealed.push(file);
+      return true;
+    },
+  });
+  const segmentAt = (number: number) => {
+    const file = `0000000100000000000000${number.toString(16).toUpperCase()}`;
+    const content = Buffer.from(bytes);
+    content.writeBigUInt64LE(BigInt(number) * 16n * 2n ** 20n, 8);
+    writeFileSync(join(pgWal, file), content);
+    chownSync(join(pgWal, file), uid, uid);
+    writeFileSync(join(pgWal, 'archive_status', `${file}.ready`), '');
+    return file;
+  };
+  const place = (file: string) => {
+    const path = join(pgWal, file);
+    const { size, ino } = statSync(path, { bigint: true });
+    return { path: Buffer.from(path), bytes: Number(size), inode: ino };
+  };
+  const [first = '', second = '', third = ''] = [0xf1, 0xf2, 0xf3].map(segmentAt);
+  expect(await inPlace.takeInPlace(first, place(first))).toBe(true);
+  await expect.poll(() => sealed).toEqual([first, second]);
+  const changed = statSync(join(pgWal, third));
+  expect(await inPlace.takeInPlace(second, place(second))).toBe(true);
+  await expect.poll(() => sealed).toEqual([first, second, third]);
+  // Written to since it was sealed ahead: it is another one, and is looked at anew.
+  utimesSync(join(pgWal, third), changed.atime, new Date(changed.mtimeMs + 5_000));
+  expect(await inPlace.takeInPlace(third, place(third))).toBe(true);
+  expect(sealed).toEqual([first, second, third, third]);
+  expect(await inPlace.takeInPlace(first, { ...place(first), inode: 1n })).toBe(false);
+  expect(await inPlace.takeInPlace('00000002.history', place(first))).toBe(false);
+  known.set(first, 'a hash');
+  expect(await inPlace.takeInPlace(first, place(first))).toBe(false);
+  expect(await inPlace.takeInPlace(second, place(second))).toBe(false);
+  symlinkSync(join(pgWal, second), join(cluster.dir, second));
+  const behindLink = { ...place(second), path: Buffer.from(join(cluster.dir, second)) };
+  expect(await inPlace.takeInPlace(second, behindLink)).toBe(false);
+  for (const file of [first, second, third]) {
+    rmSync(join(pgWal, file));
+    rmSync(join(pgWal, 'archive_status', `${file}.ready`));
+  }
 });
 
 test('histories are taken, backup labels and partial segments are kept aside', async () => {
