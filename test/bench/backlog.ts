@@ -12,7 +12,18 @@ import pg from 'pg';
 import { type Lab, openLab } from '../lab/lab.ts';
 import { purge } from '../lab/world/purge.ts';
 import { type NativeResult, runNative } from './native.ts';
-import { campus, commitBacklog, fingerprint, schema, seed, syncMap } from './school-mix.ts';
+import {
+  afterMorning,
+  campus,
+  commitBacklog,
+  fingerprint,
+  holdsMarker,
+  morning,
+  morningChanges,
+  schema,
+  seed,
+  syncMap,
+} from './school-mix.ts';
 
 /** A cut lasts longer than the work that is done in it: everyone has come to rest before the cable is healed. */
 const restMs = 3_000;
@@ -21,7 +32,7 @@ const pollMs = 5;
 const limitMs = 600_000;
 
 /** What the cloud has written is in the campus's feed to its end. */
-const markerInFeed = `SELECT FROM sync.feed WHERE position('public.marker' IN body) > 0`;
+const markersInFeed = `SELECT FROM sync.feed WHERE position('public.marker' IN body) > 0`;
 
 const benches = {
   reconcile: { from: 'campus', to: 'cloud', target: 1 },
@@ -77,28 +88,31 @@ interface OurResult {
 
 async function runOurs(lab: Lab, bench: BacklogBench, changes: number): Promise<OurResult> {
   const bytes = () => lab.cable.status()[bench === 'reconcile' ? 'bytesUp' : 'bytesDown'];
-  await lab.cable.cut({ refuse: true });
   const [campusSide, cloudSide] = [await connect(lab, 'campus'), await connect(lab, 'cloud')];
+  const [here, there] = bench === 'reconcile' ? [campusSide, cloudSide] : [cloudSide, campusSide];
+  const isAcknowledged = async () => bench === 'pull' || (await pending(lab)) === 0;
   const isWritten = async () =>
     bench === 'reconcile'
       ? (await pending(lab)) === Math.floor(changes / 2) + 1
-      : (await cloudSide.query(markerInFeed)).rowCount === 1;
-  const isThere = async () =>
-    bench === 'reconcile'
-      ? (await pending(lab)) === 0
-      : (await campusSide.query('SELECT FROM marker')).rowCount === 1;
+      : (await cloudSide.query(markersInFeed)).rowCount === 2;
   try {
-    await commitBacklog(bench === 'reconcile' ? campusSide : cloudSide, changes);
+    await commitBacklog(here, morningChanges, morning);
+    await until(() => holdsMarker(there, morning));
+    await until(isAcknowledged);
+    await lab.cable.cut({ refuse: true });
+    await commitBacklog(here, changes, afterMorning);
     await until(isWritten);
     await sleep(restMs);
     const bytesBefore = bytes();
     const startedAt = performance.now();
     await lab.cable.heal();
-    await until(isThere);
+    // First the question that the peer is asked too: it costs either side next to nothing.
+    await until(() => holdsMarker(there, afterMorning));
+    await until(isAcknowledged);
     const seconds = (performance.now() - startedAt) / 1000;
     const wireBytes = bytes() - bytesBefore;
-    const [here, there] = [await campusSide.query(fingerprint), await cloudSide.query(fingerprint)];
-    if (JSON.stringify(here.rows) !== JSON.stringify(there.rows)) throw new Error('our chain ended unequal');
+    const [onCampus, inCloud] = [await campusSide.query(fingerprint), await cloudSide.query(fingerprint)];
+    if (JSON.stringify(onCampus.rows) !== JSON.stringify(inCloud.rows)) throw new Error('our chain ended unequal');
     return { seconds, wireBytes };
   } finally {
     await campusSide.end();

@@ -5,10 +5,23 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { commitBacklog, fingerprint, schema, seed } from './school-mix.ts';
+import {
+  afterMorning,
+  commitBacklog,
+  fingerprint,
+  holdsMarker,
+  morning,
+  morningChanges,
+  type Stretch,
+  schema,
+  seed,
+} from './school-mix.ts';
 
 const database = 'native_peer';
 const slot = 'native_peer';
+/** The server starts the subscription's worker at once, if it has not started one in the last 5 s (`wal_retrieve_retry_interval`). */
+const workerPauseMs = 6_000;
+
 const pollMs = 5;
 const limitMs = 600_000;
 
@@ -29,16 +42,20 @@ export async function runNative(
   try {
     await publisher.query('CREATE PUBLICATION native_peer FOR ALL TABLES');
     await publisher.query(`SELECT pg_create_logical_replication_slot('${slot}', 'pgoutput')`);
-    await publisher.query(`SELECT pg_create_logical_replication_slot('${slot}_raw', 'pgoutput')`);
     await subscriber.query(
       `CREATE SUBSCRIPTION native_peer CONNECTION '${keywords(publisherUrl)}' PUBLICATION native_peer
-       WITH (enabled = false, create_slot = false, slot_name = '${slot}', copy_data = false, binary = true)`,
+       WITH (create_slot = false, slot_name = '${slot}', copy_data = false, binary = true)`,
     );
-    await commitBacklog(publisher, changes);
+    await commitBacklog(publisher, morningChanges, morning);
+    await arrived(subscriber, morning);
+    await subscriber.query('ALTER SUBSCRIPTION native_peer DISABLE');
+    await publisher.query(`SELECT pg_create_logical_replication_slot('${slot}_raw', 'pgoutput')`);
+    await commitBacklog(publisher, changes, afterMorning);
     const rawBytes = await rawStreamBytes(publisher);
+    await sleep(workerPauseMs);
     const startedAt = performance.now();
     await subscriber.query('ALTER SUBSCRIPTION native_peer ENABLE');
-    await markerArrived(subscriber);
+    await arrived(subscriber, afterMorning);
     const seconds = (performance.now() - startedAt) / 1000;
     await sameRows(publisher, subscriber);
     return { seconds, rawBytes };
@@ -73,9 +90,9 @@ async function rawStreamBytes(publisher: pg.Client): Promise<number> {
   return Number(rows[0].bytes);
 }
 
-async function markerArrived(subscriber: pg.Client): Promise<void> {
+async function arrived(subscriber: pg.Client, stretch: Stretch): Promise<void> {
   const deadline = performance.now() + limitMs;
-  while ((await subscriber.query('SELECT FROM marker')).rowCount === 0) {
+  while (!(await holdsMarker(subscriber, stretch))) {
     if (performance.now() > deadline) throw new Error('native replication did not finish in time');
     await sleep(pollMs);
   }

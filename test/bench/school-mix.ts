@@ -39,15 +39,30 @@ export const syncMap = {
   ),
 };
 
+/** Which of the writes: two stretches of the same school may not overlap. */
+export interface Stretch {
+  /** Transactions before it. */
+  after: number;
+  /** Id of the marker that its last transaction writes. */
+  marker: number;
+}
+
+const whole: Stretch = { after: 0, marker: 1 };
+
+/** What a school has written, and both sides have, before a backlog begins: code and caches are then as on any other day. */
+export const morningChanges = 20_000;
+export const morning: Stretch = { after: 0, marker: 0 };
+export const afterMorning: Stretch = { after: morningChanges / 2, marker: 1 };
+
 /**
  * SQL that commits `changes / 2` transactions of two changes each: of twenty transactions 7 call the roll, 5 enter marks, 3 take
  * a payment, 4 correct, 1 withdraws; then one more with the end marker. It commits by itself: run it outside a transaction.
  */
-function backlog(changes: number): string {
+function backlog(changes: number, { after, marker }: Stretch): string {
   return `DO $$
   DECLARE who uuid; other uuid; kind int;
   BEGIN
-    FOR n IN 1 .. ${Math.floor(changes / 2)} LOOP
+    FOR n IN ${after + 1} .. ${after + Math.floor(changes / 2)} LOOP
       kind := n % 20;
       who := md5('pupil ' || n % ${pupils})::uuid;
       other := md5('pupil ' || (n * 7 + 1) % ${pupils})::uuid;
@@ -70,15 +85,15 @@ function backlog(changes: number): string {
       END IF;
       COMMIT;
     END LOOP;
-    INSERT INTO marker VALUES (1, '${campus}');
+    INSERT INTO marker VALUES (${marker}, '${campus}');
     COMMIT;
   END $$;`;
 }
 
 /** Commits the backlog without waiting for each commit's fsync, and returns when all of it is on disk. */
-export async function commitBacklog(client: Client, changes: number): Promise<void> {
+export async function commitBacklog(client: Client, changes: number, stretch = whole): Promise<void> {
   await client.query('SET synchronous_commit = off');
-  await client.query(backlog(changes));
+  await client.query(backlog(changes, stretch));
   await client.query('SET synchronous_commit = on');
   await client.query(`SELECT pg_logical_emit_message(true, 'bench', 'flush')`);
 }
@@ -90,3 +105,7 @@ export const fingerprint = `SELECT ${tables
       `(SELECT count(*) || ' ' || coalesce(sum(hashtextextended(t::text, 0)::numeric), 0) FROM ${table} t) AS ${table}`,
   )
   .join(', ')}`;
+
+export async function holdsMarker(client: Client, { marker }: Stretch): Promise<boolean> {
+  return (await client.query('SELECT FROM marker WHERE id = $1', [marker])).rowCount === 1;
+}

@@ -14,6 +14,7 @@ import { HeldRequests } from './enrol/held-requests.ts';
 import { defaultFeedRetention, keepFeed } from './feed/feed-retention.ts';
 import { FeedSignals } from './feed/feed-signals.ts';
 import { FeedWriter } from './feed/feed-writer.ts';
+import { StepAside } from './feed/step-aside.ts';
 import { buildServer } from './http/server.ts';
 import { Ingest } from './ingest/ingest.ts';
 import { ParkedKeeper } from './ingest/parked-keeper.ts';
@@ -56,10 +57,16 @@ export async function runRelay(config: RelayConfig, logger: Logger, signal: Abor
     catalog,
     queries: pool,
     maxSessions: maxIngestSessions,
+    onFeedAwaited: () => aside.hurry(),
   });
   const ingest = new Ingest({ store, now });
   const limits = { working: maxIngestSessions };
-  const admission = new Admission({ limits, monotonicMs: () => performance.now() });
+  const aside = new StepAside({ pause: () => writer.pause(), resume: () => writer.resume() });
+  const admission = new Admission({
+    limits,
+    monotonicMs: () => performance.now(),
+    onEnter: (bytes) => aside.batch(bytes),
+  });
   const seal = feedSeal(config.signingKey);
   const salvage = new Salvage({ store, seal, now });
   const keeper = new ParkedKeeper({ store, queries: pool, logger, now });

@@ -15,6 +15,8 @@ export interface AdmissionOptions {
   limits?: Partial<AdmissionLimits>;
   /** Milliseconds of a clock that only goes forward. */
   monotonicMs(): number;
+  /** A batch has come. @returns called when it leaves. */
+  onEnter?(bytes: number): () => void;
 }
 
 /** One batch on its way through. */
@@ -44,6 +46,7 @@ interface KeptPlace {
 export class Admission {
   readonly #limits: AdmissionLimits;
   readonly #monotonicMs: () => number;
+  readonly #onEnter: (bytes: number) => () => void;
   readonly #pace: Pace;
   readonly #guests = new Set<Guest>();
   /** Of campuses that were told to come again, or went before their turn. */
@@ -52,9 +55,10 @@ export class Admission {
   #working = 0;
   #lastPlace = 0;
 
-  constructor({ limits, monotonicMs }: AdmissionOptions) {
+  constructor({ limits, monotonicMs, onEnter = () => () => {} }: AdmissionOptions) {
     this.#limits = { ...defaultAdmissionLimits, ...limits };
     this.#monotonicMs = monotonicMs;
+    this.#onEnter = onEnter;
     this.#pace = new Pace(monotonicMs);
   }
 
@@ -81,6 +85,7 @@ export class Admission {
   #guest(campus: string, bytes: number, place: number): Visit {
     const turn = Promise.withResolvers<void>();
     turn.promise.catch(() => {});
+    const left = this.#onEnter(bytes);
     let timer: NodeJS.Timeout | undefined;
     let present = true;
     const guest: Guest = {
@@ -106,6 +111,7 @@ export class Admission {
       leave: () => {
         if (!present) return;
         present = false;
+        left();
         clearTimeout(timer);
         this.#guests.delete(guest);
         this.#bytes -= bytes;

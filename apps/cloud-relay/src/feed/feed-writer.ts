@@ -50,6 +50,7 @@ export interface FeedWriterOptions {
 export class FeedWriter {
   readonly #options: FeedWriterOptions;
   #elected = false;
+  #capture: Capture | null = null;
 
   constructor(options: FeedWriterOptions) {
     this.#options = options;
@@ -58,6 +59,15 @@ export class FeedWriter {
   /** Whether this relay is the one that writes. */
   get elected(): boolean {
     return this.#elected;
+  }
+
+  /** Reads no commits until `resume`, or until it is elected anew. */
+  pause(): void {
+    this.#capture?.pause();
+  }
+
+  resume(): void {
+    this.#capture?.resume();
   }
 
   /** Runs until the signal aborts; a failure is logged and followed by a new election. */
@@ -118,8 +128,10 @@ export class FeedWriter {
         passOver: (head) => ownRows(head, isApplyOrigin(databaseUrl), catalog),
         table: (name) => captureTable(catalog.current, name),
       });
+      this.#capture = capture;
       await capture.run(AbortSignal.any([signal, lost.signal]));
     } finally {
+      this.#capture = null;
       await client.end().catch(() => {});
     }
   }

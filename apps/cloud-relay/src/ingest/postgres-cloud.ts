@@ -29,6 +29,8 @@ export interface PostgresCloudOptions {
   catalog: LiveCatalog;
   /** Connections that apply at once. */
   maxSessions: number;
+  /** A conflict waits for the feed. */
+  onFeedAwaited?(): void;
 }
 
 /** A commit waits this long for a free session before it is told to come again. */
@@ -107,7 +109,12 @@ export class PostgresCloud implements CloudStore {
   }
 
   #commitOver(client: PoolClient, lastAttempt: boolean): CloudCommit {
-    const { queries } = this.#options;
+    const { queries, onFeedAwaited } = this.#options;
+    const feedIsCurrent = () => {
+      const current = waitForFeed(queries, feedPatienceMs);
+      onFeedAwaited?.();
+      return current;
+    };
     const catalog = this.#options.catalog.current;
     return {
       catalog,
@@ -124,7 +131,7 @@ export class PostgresCloud implements CloudStore {
         );
       },
       date: (committedAt) => dateTransaction(client, committedAt),
-      history: (campus) => new PostgresHistory(client, campus, () => waitForFeed(queries, feedPatienceMs)),
+      history: (campus) => new PostgresHistory(client, campus, feedIsCurrent),
       async emit(prefix, message) {
         await client.query('SELECT pg_logical_emit_message(true, $1, $2)', [prefix, JSON.stringify(message)]);
       },

@@ -42,6 +42,7 @@ export class Capture {
   readonly #slot: string;
   #durable: Lsn = 0;
   #streaming = false;
+  #session: CaptureSession | null = null;
   #waiters: { lsn: Lsn; resolve: () => void }[] = [];
 
   constructor(options: CaptureOptions) {
@@ -68,13 +69,24 @@ export class Capture {
     const start = await this.#slotPosition();
     if (signal.aborted) return;
     const session = new CaptureSession(this.#options, (lsn) => this.#advance(lsn));
+    this.#session = session;
     try {
       await session.run(this.#slot, start, signal, () => {
         this.#streaming = true;
       });
     } finally {
       this.#streaming = false;
+      this.#session = null;
     }
+  }
+
+  /** Reads nothing until `resume`: Postgres keeps what follows. Does not outlast the connection. */
+  pause(): void {
+    this.#session?.pause();
+  }
+
+  resume(): void {
+    this.#session?.resume();
   }
 
   /**
@@ -136,10 +148,10 @@ class CaptureSession {
   #batch: CapturedTransaction[] = [];
   #batchChanges = 0;
   #inTransaction = false;
-  readonly #plugin: TextPlugin;
-  #processed = 0;
+  readonly #reader: WantedReader;
   #flushing: Promise<void> | null = null;
   #flushScheduled = false;
+  #isPaused = false;
   #confirmed: Lsn = 0;
   #failure: unknown = null;
 
@@ -147,18 +159,16 @@ class CaptureSession {
     this.#options = options;
     this.#onDurable = onDurable;
     this.#assembler = new Assembler(options);
-    this.#plugin = new TextPlugin(options);
+    this.#reader = new WantedReader(options);
     // The service's own timer would confirm what it has received, not what is durable: it is switched off.
     this.#service = new ConfirmingService(sessionConfig(options.connectionString, options), {
       acknowledge: { auto: false, timeoutSeconds: 0 },
-      flowControl: { enabled: true },
     });
   }
 
   async run(slot: string, start: string, signal: AbortSignal, onStart: () => void): Promise<void> {
     this.#confirmed = parseLsn(start);
     this.#service.on('start', onStart);
-    this.#service.on('data', (_lsn: string, received: Received) => this.#receive(received));
     this.#service.on('heartbeat', (lsn: string, _time: number, respond: boolean) =>
       this.#heartbeat(parseLsn(lsn), respond),
     );
@@ -170,9 +180,10 @@ class CaptureSession {
       aborted.resolve();
     };
     signal.addEventListener('abort', stop);
+    const plugin = new DirectPlugin((message) => this.#receive(message));
     const status = setInterval(() => this.#confirm(this.#confirmed), statusIntervalMs);
     try {
-      await Promise.race([this.#service.subscribe(this.#plugin, slot, start), aborted.promise]);
+      await Promise.race([this.#service.subscribe(plugin, slot, start), aborted.promise]);
     } catch (error) {
       this.#fail(error);
     } finally {
@@ -190,13 +201,22 @@ class CaptureSession {
     });
   }
 
-  #receive(message: Received): Promise<void> | undefined {
-    this.#processed++;
+  pause(): void {
+    this.#isPaused = true;
+    this.#service.pause();
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.#service.resume();
+  }
+
+  #receive(buffer: Buffer): void {
     if (this.#failure) return;
     try {
-      if (message.tag === 'undecodable') throw message.error;
+      const message = this.#reader.read(buffer);
       if (message.tag === 'begin') this.#inTransaction = true;
-      const transaction = this.#assembler.add(message, message.size);
+      const transaction = this.#assembler.add(message, buffer.length);
       if (!transaction) return;
       this.#inTransaction = transaction.more === true;
       this.#batch.push(transaction);
@@ -205,8 +225,15 @@ class CaptureSession {
       this.#fail(error);
       return;
     }
-    if (this.#batchChanges >= maxBatchChanges) return this.#flush();
-    this.#scheduleFlush();
+    if (this.#batchChanges >= maxBatchChanges) void this.#flushBeforeMore();
+    else this.#scheduleFlush();
+  }
+
+  /** What Postgres has sent already still comes. */
+  async #flushBeforeMore(): Promise<void> {
+    this.#service.pause();
+    await this.#flush();
+    if (!this.#isPaused) this.#service.resume();
   }
 
   /** Hands the batch over once the messages at hand have been read: many small transactions share one fsync. */
@@ -246,8 +273,7 @@ class CaptureSession {
   /** What Postgres has decoded up to here concerned nobody, unless something is still on its way to the sink. */
   #heartbeat(walEnd: Lsn, respond: boolean): void {
     if (this.#failure) return;
-    const queued = this.#plugin.received - this.#processed;
-    const idle = queued === 0 && this.#batch.length === 0 && !this.#flushing && !this.#inTransaction;
+    const idle = this.#batch.length === 0 && !this.#flushing && !this.#inTransaction;
     if (idle && walEnd > this.#confirmed) this.#confirm(walEnd);
     else if (respond) this.#confirm(this.#confirmed);
   }
@@ -266,22 +292,14 @@ class CaptureSession {
   }
 }
 
-type Received = (Message | { tag: 'undecodable'; error: unknown }) & { size: number };
-
-/** The service's idea of a plugin; decodes with every value kept as text. */
-class TextPlugin {
+/** The service's idea of a plugin: hands each message on as it comes, so that none waits in a queue of the service's. */
+class DirectPlugin {
   readonly name = 'pgoutput';
   readonly options = undefined;
-  readonly #decoder = new PgoutputDecoder();
-  readonly #options: Pick<AssemblerOptions, 'passOver' | 'skipOrigin'>;
-  #head: { origin: string | null; messages: { prefix: string; content: string }[] } = noHead();
-  /** Undefined before the first row of a transaction. */
-  #isPassedOver: ((table: string) => boolean) | null | undefined;
-  /** Messages received so far; the service queues them before they are processed. */
-  received = 0;
+  readonly parse: (message: Buffer) => void;
 
-  constructor(options: Pick<AssemblerOptions, 'passOver' | 'skipOrigin'>) {
-    this.#options = options;
+  constructor(receive: (message: Buffer) => void) {
+    this.parse = receive;
   }
 
   start(client: Client, slot: string, lsn: string): Promise<unknown> {
@@ -289,19 +307,27 @@ class TextPlugin {
       `START_REPLICATION SLOT "${slot}" LOGICAL ${lsn} (proto_version '1', publication_names '${publicationName}', messages 'true')`,
     );
   }
+}
 
-  parse(buffer: Buffer): Received {
-    this.received++;
-    try {
-      const table = this.#decoder.tableOf(buffer);
-      if (table !== null && this.#isUnwanted(table))
-        return { tag: 'passed_over', table, size: buffer.length };
-      const message = this.#decoder.decode(buffer);
-      this.#follow(message);
-      return Object.assign(message, { size: buffer.length });
-    } catch (error) {
-      return { tag: 'undecodable', error, size: buffer.length };
-    }
+/** Decodes what somebody wants, with every value kept as text. */
+class WantedReader {
+  readonly #decoder = new PgoutputDecoder();
+  readonly #options: Pick<AssemblerOptions, 'passOver' | 'skipOrigin'>;
+  #head: { origin: string | null; messages: { prefix: string; content: string }[] } = noHead();
+  /** Undefined before the first row of a transaction. */
+  #isPassedOver: ((table: string) => boolean) | null | undefined;
+
+  constructor(options: Pick<AssemblerOptions, 'passOver' | 'skipOrigin'>) {
+    this.#options = options;
+  }
+
+  /** @throws PgoutputError */
+  read(buffer: Buffer): Message {
+    const table = this.#decoder.tableOf(buffer);
+    if (table !== null && this.#isUnwanted(table)) return { tag: 'passed_over', table };
+    const message = this.#decoder.decode(buffer);
+    this.#follow(message);
+    return message;
   }
 
   #isUnwanted(table: string): boolean {

@@ -1,6 +1,7 @@
 /**
  * The replication service with a confirmation of its own: the library's refuses a clock that stands before 2000, and confirms one
- * byte more than it is told, which can be the start of the next commit.
+ * byte more than it is told, which can be the start of the next commit. And with a brake of its own: the library's stops after each
+ * message until everybody has heard it, which costs more than most messages are worth.
  */
 import type { Connection } from 'pg';
 import { LogicalReplicationService } from 'pg-logical-replication';
@@ -11,10 +12,23 @@ const postgresEpochUs = 946_684_800_000_000n;
 export class ConfirmingService extends LogicalReplicationService {
   /** Everything before `lsn` is durable here. @returns false when there is no connection to say it on. */
   confirm(lsn: number): boolean {
-    const { _connection: connection } = this as unknown as { _connection: Connection | null };
+    const connection = this.#connection;
     if (this.isStop() || !connection) return false;
     sender(connection).sendCopyFromChunk(standbyStatusUpdate(BigInt(lsn), BigInt(Date.now()) * 1000n));
     return true;
+  }
+
+  /** Nothing more is read from the connection: Postgres waits. What has been read still comes. */
+  pause(): void {
+    this.#connection?.stream.pause();
+  }
+
+  resume(): void {
+    this.#connection?.stream.resume();
+  }
+
+  get #connection(): Connection | null {
+    return (this as unknown as { _connection: Connection | null })._connection;
   }
 }
 
