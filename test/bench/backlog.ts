@@ -112,7 +112,8 @@ async function runOurs(lab: Lab, bench: BacklogBench, changes: number): Promise<
     const seconds = (performance.now() - startedAt) / 1000;
     const wireBytes = bytes() - bytesBefore;
     const [onCampus, inCloud] = [await campusSide.query(fingerprint), await cloudSide.query(fingerprint)];
-    if (JSON.stringify(onCampus.rows) !== JSON.stringify(inCloud.rows)) throw new Error('our chain ended unequal');
+    if (JSON.stringify(onCampus.rows) !== JSON.stringify(inCloud.rows))
+      throw new Error('our chain ended unequal');
     return { seconds, wireBytes };
   } finally {
     await campusSide.end();

@@ -35,7 +35,7 @@ export async function startElectric(databaseUrl: string): Promise<StandInElectri
       live: query.live === 'true',
       blocks: false,
     };
-    const shape = { pool, epoch: 'electric', signals, seal: null, liveHoldMs: 2_000 };
+    const shape = { pool, epoch: 'electric', signals, ready: null, liveHoldMs: 2_000 };
     const answer = await serveShape(shape, request, gone.signal);
     return reply.code(answer.status).headers(answer.headers).send(answer.messages);
   });

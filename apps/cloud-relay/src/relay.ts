@@ -14,6 +14,7 @@ import { HeldRequests } from './enrol/held-requests.ts';
 import { defaultFeedRetention, keepFeed } from './feed/feed-retention.ts';
 import { FeedSignals } from './feed/feed-signals.ts';
 import { FeedWriter } from './feed/feed-writer.ts';
+import { ReadyChunks } from './feed/ready-chunks.ts';
 import { StepAside } from './feed/step-aside.ts';
 import { buildServer } from './http/server.ts';
 import { Ingest } from './ingest/ingest.ts';
@@ -32,6 +33,9 @@ const sequencesIntervalMs = 10_000;
 
 /** How often the relay that writes the feed looks for what may go. */
 const feedTidyIntervalMs = 15 * 60_000;
+
+/** How often it is looked whether something of a feed can be made ready for a campus that is away. */
+const readyIntervalMs = 1_000;
 
 /** Connections that the kernel takes before the relay does: all campuses may come back at the same moment. */
 const listenBacklog = 4_096;
@@ -94,7 +98,14 @@ export async function runRelay(config: RelayConfig, logger: Logger, signal: Abor
         keeper.touched([...changes.map(({ table }) => table), ...passedOver]);
     },
   });
-  const shape = { pool, signals, seal, liveHoldMs };
+  const ready = new ReadyChunks({
+    pool,
+    seal,
+    logger,
+    isQuiet: () => admission.isEmpty,
+    lookIntervalMs: readyIntervalMs,
+  });
+  const shape = { pool, signals, ready, liveHoldMs };
   const rooms = { ingest, admission, salvage, shape, held, tls };
   const server = buildServer({ config, catalog, pool, ...rooms, logger, now });
   await server.listen({ ...config.listen, backlog: listenBacklog });
@@ -116,6 +127,7 @@ export async function runRelay(config: RelayConfig, logger: Logger, signal: Abor
     keepFeed(retention, signal),
     writer.run(signal),
     signals.run(signal),
+    ...(config.electricUrl ? [] : [ready.run(signal)]),
     held.run(signal),
     keeper.run(signal),
     catalog.run(signal),

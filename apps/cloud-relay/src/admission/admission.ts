@@ -62,6 +62,11 @@ export class Admission {
     this.#pace = new Pace(monotonicMs);
   }
 
+  /** Nobody pushes. */
+  get isEmpty(): boolean {
+    return this.#guests.size === 0;
+  }
+
   /**
    * Announces a batch, before its body is read.
    *

@@ -5,12 +5,12 @@
  * Electric's HTTP protocol: `offset=-1` begins with an empty snapshot; then the log in chunks; at its end `up-to-date`;
  * then `live=true` requests that are held until something new is there.
  */
-import { encodeFeedBlock, entryOfRow } from '@skooly-edge/sync-protocol';
 import type { Pool } from 'pg';
 import { RelayError } from '../errors.ts';
-import type { FeedSeal } from '../restore/feed-seal.ts';
+import { makeChunk } from './feed-chunk.ts';
 import { requireKept } from './feed-retention.ts';
 import type { FeedSignals } from './feed-signals.ts';
+import type { ReadyChunks } from './ready-chunks.ts';
 
 export interface ShapeRequest {
   campus: string;
@@ -32,31 +32,11 @@ export interface ShapeResponse {
 export interface ShapeOptions {
   pool: Pool;
   signals: FeedSignals;
-  /** For blocks; null where nobody asks for any. */
-  seal: Pick<FeedSeal, 'sealBlock'> | null;
+  /** Makes chunks in blocks; null where nobody asks for any. */
+  ready: ReadyChunks | null;
   /** How long a live request is held; Electric holds 20 s. */
   liveHoldMs: number;
 }
-
-/** A chunk of the log ends at whichever comes first; a single larger row is still sent. */
-const maxChunkRows = 2_000;
-const maxChunkBytes = 4 * 1024 * 1024;
-
-/** As many entries of the same epoch are worth a block; one ends where the stamp changes, once it holds as many. */
-const minBlockEntries = 100;
-
-const columns = [
-  'campus',
-  'epoch',
-  'seq',
-  'stamp_epoch',
-  'stamp_seq',
-  'committed_at',
-  'lsn',
-  'body',
-  'seal',
-] as const;
-type FeedColumns = Record<(typeof columns)[number], string>;
 
 const schema = JSON.stringify({
   campus: { type: 'text', pk_index: 0, not_null: true },
@@ -92,15 +72,29 @@ export async function serveShape(
   if (request.offset === 'now') return answer(handle, head, [upToDate(head)], request, true);
   const after = parseOffset(request.offset);
   if (after > head) return mustRefetch(`${handle}-${head}`);
-  return serveLog(options, request, handle, after, head, signal);
+  return serveLog(options, request, { epoch, seq: head }, after, signal);
 }
 
 async function serveLog(
   options: ShapeOptions,
   request: ShapeRequest,
-  handle: string,
+  head: FeedHead,
   after: number,
-  head: number,
+  signal: AbortSignal,
+): Promise<ShapeResponse> {
+  const leave = options.ready?.enter(request.campus);
+  try {
+    return await serveWhenThere(options, request, head, after, signal);
+  } finally {
+    leave?.();
+  }
+}
+
+async function serveWhenThere(
+  options: ShapeOptions,
+  request: ShapeRequest,
+  { epoch, seq: head }: FeedHead,
+  after: number,
   signal: AbortSignal,
 ): Promise<ShapeResponse> {
   if (request.live && after === head) {
@@ -109,27 +103,16 @@ async function serveLog(
     });
   }
   await requireKept(options.pool, request.campus, after);
-  const rows = await readChunk(options.pool, request.campus, after);
-  const last = rows.length > 0 ? Number(rows.at(-1)?.seq) : after;
-  const complete = rows.length === 0 || last >= (await readHead(options.pool, request.campus)).seq;
-  const { seal } = options;
-  const messages: object[] =
-    request.blocks && seal
-      ? runsOf(rows).flatMap((run) => blockMessages(run, seal))
-      : rows.map((row) => insertMessage(row));
+  const { pool, ready } = options;
+  const { campus } = request;
+  const chunk = await (request.blocks && ready
+    ? ready.take({ campus, epoch, after })
+    : makeChunk({ pool, seal: null, campus, after }));
+  const { last } = chunk;
+  const messages = [...chunk.messages];
+  const complete = last === after || last >= (await readHead(pool, campus)).seq;
   if (complete) messages.push(upToDate(last));
-  return answer(handle, last, messages, request, complete);
-}
-
-async function readChunk(pool: Pool, campus: string, after: number): Promise<FeedColumns[]> {
-  const { rows } = await pool.query<FeedColumns>(
-    `SELECT ${columns.join(', ')} FROM (
-       SELECT *, sum(octet_length(body)) OVER (ORDER BY seq) - octet_length(body) AS bytes_before
-       FROM (SELECT * FROM sync.feed WHERE campus = $1 AND seq > $2 ORDER BY seq LIMIT ${maxChunkRows}) f
-     ) g WHERE bytes_before < ${maxChunkBytes} ORDER BY seq`,
-    [campus, after],
-  );
-  return rows;
+  return answer(shapeHandle(epoch, campus), last, messages, request, complete);
 }
 
 export interface FeedHead {
@@ -183,37 +166,6 @@ function nextCursor(previous: string | undefined): string {
 function mustRefetch(handle: string): ShapeResponse {
   const headers = { 'electric-handle': handle, 'cache-control': 'private, no-store' };
   return { status: 409, headers, messages: [{ headers: { control: 'must-refetch' } }] };
-}
-
-function insertMessage(value: Pick<FeedColumns, 'campus' | 'seq'>): object {
-  return {
-    key: `"sync"."feed"/${JSON.stringify(value.campus)}/${JSON.stringify(value.seq)}`,
-    value,
-    headers: { operation: 'insert', relation: ['sync', 'feed'], lsn: value.seq, op_position: 0, last: true },
-  };
-}
-
-/** What a campus gives back after a restore is cut where its stamp changes: a long run of one stamp is one block. */
-function runsOf(rows: readonly FeedColumns[]): FeedColumns[][] {
-  const runs: FeedColumns[][] = [];
-  for (const row of rows) {
-    const run = runs.at(-1);
-    const last = run?.at(-1);
-    const stays = last?.stamp_seq === row.stamp_seq && last.stamp_epoch === row.stamp_epoch;
-    if (!run || last?.epoch !== row.epoch || (!stays && run.length >= minBlockEntries)) runs.push([row]);
-    else run.push(row);
-  }
-  return runs;
-}
-
-function blockMessages(run: readonly FeedColumns[], seal: Pick<FeedSeal, 'sealBlock'>): object[] {
-  const [first, last] = [run[0], run.at(-1)];
-  if (!first || !last || run.length < minBlockEntries) return run.map((row) => insertMessage(row));
-  const { campus, epoch } = first;
-  const block = encodeFeedBlock(run.map(entryOfRow));
-  const sealed = seal.sealBlock({ campus, block });
-  const value = { campus, epoch, seq: last.seq, block: block.toString('base64'), seal: sealed };
-  return [insertMessage(value)];
 }
 
 function upToDate(seq: number): object {

@@ -8,6 +8,9 @@ import type { Table } from '../postgres/apply/catalog.ts';
 import type { SeenDeletes, SeenUpdates, Statement } from '../postgres/apply/row-store.ts';
 import { quoteName, quoteTable } from '../postgres/session.ts';
 import type { Value } from '../transaction/transaction.ts';
+import { arrayParameter } from './array-parameter.ts';
+
+type Parameter = string | Buffer;
 
 /** Equal values of these types have equal texts, and the other way round. */
 const byValue = new Set([
@@ -89,7 +92,7 @@ export function deleteAsSeen(
 const names = new Map<string, string>();
 const maxNamed = 500;
 
-function statement(client: ClientBase, query: { text: string; values: string[] }): Statement {
+function statement(client: ClientBase, query: { text: string; values: Parameter[] }): Statement {
   let name = names.get(query.text);
   if (name === undefined && names.size < maxNamed) {
     name = `as_seen_${names.size}`;
@@ -127,11 +130,11 @@ function sourceOf(
   table: Table,
   groups: readonly Columns[],
   compared = -1,
-): { sql: string; values: string[] } {
+): { sql: string; values: Parameter[] } {
   const casts: string[] = [];
   const names: string[] = [];
   const selected: string[] = [];
-  const values: string[] = [];
+  const values: Parameter[] = [];
   for (const [group, columns] of groups.entries()) {
     for (const [index, name] of columns.names.entries()) {
       const column = table.columns.get(name);
@@ -139,7 +142,7 @@ function sourceOf(
       const { type } = column;
       const staysText = group === compared && byText.has(type);
       const direct = column.arrayable && !staysText && !type.endsWith('[]');
-      values.push(arrayText(columns.values[index] as readonly Value[]));
+      values.push(arrayParameter(direct ? type : 'text', columns.values[index] as readonly Value[]));
       casts.push(`$${values.length}::${direct ? `${type}[]` : 'text[]'}`);
       names.push(alias(group, index));
       const raw = `r.${alias(group, index)}`;
@@ -154,17 +157,4 @@ function sourceOf(
 
 function alias(group: number, index: number): string {
   return `g${group}c${index}`;
-}
-
-const special = /["\\]/;
-
-/** An array in Postgres's text form. Manual, "Array Input and Output Syntax". */
-function arrayText(values: readonly Value[]): string {
-  let text = '{';
-  for (const value of values) {
-    if (text.length > 1) text += ',';
-    if (value === null) text += 'NULL';
-    else text += special.test(value) ? `"${value.replace(/["\\]/g, '\\$&')}"` : `"${value}"`;
-  }
-  return `${text}}`;
 }
