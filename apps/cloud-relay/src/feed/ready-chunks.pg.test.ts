@@ -119,7 +119,10 @@ test('nothing is made ready for a campus that is there, or whose feed grows', as
   expect(reads).toBe(2);
   leave();
   let end = 10_000;
-  const growing = setInterval(() => void grow(end, (end += 10)), lookIntervalMs / 3);
+  const growing = setInterval(() => {
+    void grow(end, end + 10);
+    end += 10;
+  }, lookIntervalMs / 3);
   await sleep(6 * lookIntervalMs);
   clearInterval(growing);
   expect(reads).toBe(2);
