@@ -4,7 +4,6 @@ import type { Value } from '../transaction/transaction.ts';
 const uuidType = 2950;
 const uuidBytes = 16;
 const uuidCharacters = 36;
-const dashes = [8, 13, 18, 23];
 const dash = 0x2d;
 
 /** @returns a Buffer where the driver is to send it as binary. */
@@ -27,16 +26,24 @@ function uuidArray(values: readonly Value[]): Buffer | null {
     array.writeInt32BE(field, index * 4);
   const [from, to] = [wordsOf(raw), wordsOf(array)];
   const length = wordsOf(bigEndian(uuidBytes))[0] as number;
-  let at = 5;
-  for (let word = 0; word < from.length; word++) {
-    if (word % 4 === 0) to[at++] = length;
-    to[at++] = from[word] as number;
+  for (let word = 0, at = 5; word < from.length; word += 4, at += 5) {
+    to[at] = length;
+    to[at + 1] = from[word] as number;
+    to[at + 2] = from[word + 1] as number;
+    to[at + 3] = from[word + 2] as number;
+    to[at + 4] = from[word + 3] as number;
   }
   return array;
 }
 
 function looksLikeUuid(value: Value): boolean {
-  return value?.length === uuidCharacters && dashes.every((place) => value.charCodeAt(place) === dash);
+  return (
+    value?.length === uuidCharacters &&
+    value.charCodeAt(8) === dash &&
+    value.charCodeAt(13) === dash &&
+    value.charCodeAt(18) === dash &&
+    value.charCodeAt(23) === dash
+  );
 }
 
 function wordsOf({ buffer, byteOffset, length }: Buffer): Uint32Array {
