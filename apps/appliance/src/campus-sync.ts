@@ -36,6 +36,7 @@ import { Restore } from './restore/restore.ts';
 import { Resync } from './resync/resync.ts';
 import { Seed } from './seed/seed.ts';
 import { Sequences } from './sequences/sequences.ts';
+import { keepTouches } from './sync-log/keep-touches.ts';
 import { defaultRetention, keepLog, type RetentionSettings } from './sync-log/retention.ts';
 import { SyncLog } from './sync-log/sync-log.ts';
 import { readSyncStatus, type SyncStatus, storedStatus } from './sync-status.ts';
@@ -230,6 +231,7 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
     logger,
   });
 
+  const pause = (ms: number, limit: AbortSignal) => sleep(ms, undefined, { signal: limit });
   const drain = async (limit: AbortSignal) => {
     await captured(limit);
     await acknowledged(limit);
@@ -249,7 +251,7 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
     logger,
     nowMs: Date.now,
     random: Math.random,
-    pause: (ms, limit) => sleep(ms, undefined, { signal: limit }),
+    pause,
   });
 
   const repair = new Repair({
@@ -275,6 +277,7 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
           captureProblem = problem;
         }),
         keepLog(keeper, signal),
+        keepTouches({ log, logger, pause }, signal),
         sequences.run(signal),
         tellWhatIsRead(position, signal),
         catalog.run(signal),

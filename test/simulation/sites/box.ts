@@ -72,6 +72,9 @@ export const soundBox: BoxWrap = {
   stamps: true,
 };
 
+/** So few that what was touched lies in many. */
+const touchStretch = 5;
+
 const minRetryDelayUs = 250_000;
 const maxRetryDelayUs = 4_000_000;
 const never = new AbortController().signal;
@@ -147,6 +150,7 @@ export class Box {
       now,
       newEpoch: () => logEpoch,
       walSync: wrap.disk(modelDisk(process, chance, logFile)),
+      touchStretch,
       ...(wrap.stamps && { stamp: (committedAt: number) => stampOf(database, committedAt) }),
     });
     this.#log = log;
@@ -172,6 +176,16 @@ export class Box {
     void this.#mend(process, log, follower);
     void this.#push(process, log, follower);
     void this.#pull(process, log, follower);
+    void this.#keepTouches(process, log);
+  }
+
+  /** In moments and slices of any kind: what the follower hears must not depend on them. */
+  async #keepTouches(process: Process, log: SyncLog): Promise<void> {
+    const { chance } = this.options;
+    for (;;) {
+      await process.sleep(chance.between(0, maxRetryDelayUs));
+      log.touchSlice(chance.between(1, 4_000), chance.between(1, 20));
+    }
   }
 
   async #retryWaiting(follower: Follower): Promise<void> {
