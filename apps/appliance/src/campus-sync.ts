@@ -6,6 +6,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
+  type CaptureSink,
   checkServer,
   type Inbox,
   isApplyOrigin,
@@ -20,6 +21,7 @@ import type { Logger } from 'pino';
 import type { fetch } from 'undici';
 import { type Adopted, adoptLog } from './adopt/adopt.ts';
 import { campusCapture, keepCapturing } from './capture/campus-capture.ts';
+import { paced } from './capture/paced.ts';
 import type { CampusClock } from './clock/campus-clock.ts';
 import type { RelayAuthorization } from './enrol/relay-session.ts';
 import { type MigrationAccess, Migrations } from './migrations/migrations.ts';
@@ -116,13 +118,15 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
   const stamp = clock && ((committedAt: number) => clock.stamp(committedAt));
   const log = SyncLog.open(stateDir, isApplyOrigin(databaseUrl), { now, stamp });
   const catalog = await openCatalog(database, options.syncMap);
-  const capture = campusCapture(databaseUrl, catalog, {
+  const sink: CaptureSink = {
     async append(transactions) {
       await log.append(transactions);
       for (const table of new Set(transactions.flatMap(({ truncated = [] }) => truncated)))
         void takeBack(table);
     },
-  });
+  };
+  const paceClock = { nowMs: () => performance.now(), pause: (ms: number) => sleep(ms) };
+  const capture = campusCapture(databaseUrl, catalog, paced(sink, paceClock));
   /** What a TRUNCATE took is not gone in the cloud, and comes back. */
   const takeBack = (table: string) =>
     resync
