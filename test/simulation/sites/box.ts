@@ -44,6 +44,8 @@ export interface BoxOptions {
   catalog: Catalog;
   scheduler: Scheduler;
   chance: Chance;
+  /** When the log brings up to date what it touched, and how much of it. */
+  quietChance: Chance;
   wrap: BoxWrap;
   /** Of one part of a large transaction. */
   maxPartChanges: number;
@@ -181,7 +183,7 @@ export class Box {
 
   /** In moments and slices of any kind: what the follower hears must not depend on them. */
   async #keepTouches(process: Process, log: SyncLog): Promise<void> {
-    const { chance } = this.options;
+    const { quietChance: chance } = this.options;
     for (;;) {
       await process.sleep(chance.between(0, maxRetryDelayUs));
       log.touchSlice(chance.between(1, 4_000), chance.between(1, 20));

@@ -10,7 +10,7 @@ import type { SyncLog } from './sync-log.ts';
 const quietMs = 1_000;
 
 /** About half a second's work. Beyond it nobody's rest is waited for. */
-const maxUntouched = 50_000;
+const maxUntouched = 30_000;
 
 /** A few milliseconds of the thread. */
 const bytesPerSlice = 128 * 1024;

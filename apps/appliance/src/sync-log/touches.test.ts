@@ -167,6 +167,6 @@ describe('the keeper of it', () => {
   });
 
   it('works for all that when too much is left', async () => {
-    expect(await slicesByLook([true, true], 60_000)).toEqual([0, 10, 10]);
+    expect(await slicesByLook([true, true], 40_000)).toEqual([0, 10, 10]);
   });
 });
