@@ -4,15 +4,18 @@
  *
  * "With" is all that the product adds: `wal_level = logical`, commit timestamps, REPLICA IDENTITY FULL, the publication, the slot and its WAL
  * sender, and the appliance as a process that writes its sync log to the same disk. "Without" is a server of its own with the
- * same other settings and none of these; its data grows as the campus's does. The cable is cut, so that only capture is measured
- * and the cloud takes no part of this machine.
+ * same other settings and none of these; its data grows as the campus's does. "Settings" is for information: a third server with the settings
+ * and the replica identity of the campus, but no slot and no appliance. What it lacks against "without" is Postgres's own price, what
+ * "with" lacks against it is capture's. The cable is cut, so that only capture is measured and the cloud takes no part of this machine.
  *
- * The two take turns round by round, each of them first every other round, after a checkpoint; the appliance is halted while
- * "without" is measured, and what it is behind with is waited for outside the measured time, and told. Each round gives a ratio;
- * the median counts.
+ * The three take turns round by round, in an order that turns too, after a checkpoint; the appliance is halted while another is
+ * measured. A round is long against whatever could be put off past its end. What the log is behind with then is waited for
+ * outside the measured time, and told; so is the work that the appliance puts off to quiet moments by design. Each round gives a
+ * ratio; the median counts.
  */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Transaction } from '@skooly-edge/sync-protocol';
 import Database from 'better-sqlite3';
 import pg from 'pg';
@@ -22,9 +25,13 @@ import { type PostgresInstance, startPostgres } from '../lab/postgres/postgres.t
 import { type Committed, tagColumns, Writer } from './capture-load.ts';
 import { treeCpuMs } from './process-cpu.ts';
 import { boxStatus, onBothSides, requireEqual, until, withSchoolLab } from './school-lab.ts';
-import { campus, schema, seed } from './school-mix.ts';
+import { campus, schema, seed, syncMap } from './school-mix.ts';
 
 const target = 0.95;
+
+/** At rest is who uses less than this of a processor in such a time. */
+const restCpuMs = 30;
+const restMs = 300;
 
 export interface CaptureSize {
   /** Of each side in each round. */
@@ -33,13 +40,15 @@ export interface CaptureSize {
   connections: number;
 }
 
-export const captureSize: CaptureSize = { transactions: 3_000, rounds: 15, connections: 4 };
+export const captureSize: CaptureSize = { transactions: 40_000, rounds: 4, connections: 4 };
 
 export interface CaptureResult extends CaptureSize {
   bench: 'capture';
   /** Median of the rounds, lowest and highest, in transactions per second. */
   ours: { perSecond: number; spread: [number, number] };
   peer: { name: string; perSecond: number; spread: [number, number] };
+  /** The campus's settings and replica identity alone; `ratio` is its median over the peer. */
+  settings: { perSecond: number; spread: [number, number]; ratio: number };
   /** Median of the ratios of the rounds. */
   ratio: number;
   ratioSpread: [number, number];
@@ -47,9 +56,13 @@ export interface CaptureResult extends CaptureSize {
   met: boolean;
   /**
    * Processor time of a transaction, of Postgres with all its backends and of the appliance, until the log held it: less noisy than
-   * time. The backends of the writers count on both sides.
+   * time. The backends of the writers count on all sides. `later` is what the appliance spends on it in the quiet moment afterwards.
    */
-  cpuMicroseconds: { with: { postgres: number; appliance: number }; without: { postgres: number } };
+  cpuMicroseconds: {
+    with: { postgres: number; appliance: number; later: number };
+    settings: { postgres: number };
+    without: { postgres: number };
+  };
   /** How long the log took to hold the last transaction after its commit, in the slowest round. */
   behindSeconds: number;
 }
@@ -67,59 +80,82 @@ export async function measureCapture(
   size: CaptureSize,
   report: (line: string) => void,
 ): Promise<CaptureResult> {
-  const plain = await startPlain(lab);
-  try {
-    await lab.cable.cut({ refuse: true });
-    const result = await compare(lab, plain, size, report);
-    await lab.cable.heal();
-    await until(async () => (await pending(lab)) === 0);
-    await onBothSides(lab, requireEqual);
-    return result;
-  } finally {
-    await plain.stop();
-    rmSync(movedData(plainFolder(lab)), { recursive: true, force: true });
-  }
+  await using peer = await startServer(lab, 'without');
+  await using settings = await startServer(lab, 'settings');
+  await lab.cable.cut({ refuse: true });
+  const result = await compare(lab, { without: peer, settings }, size, report);
+  await lab.cable.heal();
+  await until(async () => (await pending(lab)) === 0);
+  await onBothSides(lab, requireEqual);
+  return result;
 }
 
-/** Goes with the lab's folder, but for data that had to lie elsewhere. */
-const plainFolder = ({ world }: Lab) => join(world.layout.dir, 'plain-postgres');
+const sides = ['without', 'settings', 'with'] as const;
+type Side = (typeof sides)[number];
+type OtherSide = Exclude<Side, 'with'>;
+type Server = Pick<PostgresInstance, 'url' | 'pid'> & AsyncDisposable;
 
-/** The server without the product. */
-async function startPlain(lab: Lab): Promise<PostgresInstance> {
-  const settings = { ...lab.world.postgresSettings, wal_level: 'replica', track_commit_timestamp: false };
-  const plain = await startPostgres({ dir: plainFolder(lab), settings });
+const productSettings = { wal_level: 'logical', track_commit_timestamp: true };
+const plainSettings = { wal_level: 'replica', track_commit_timestamp: false };
+
+/** A server beside the campus's, with what is there. */
+async function startServer(lab: Lab, side: OtherSide): Promise<Server> {
+  // Goes with the lab's folder, but for data that had to lie elsewhere.
+  const dir = join(lab.world.layout.dir, `postgres-${side}`);
+  const own = side === 'settings' ? productSettings : plainSettings;
+  const { url, pid, ...server } = await startPostgres({
+    dir,
+    settings: { ...lab.world.postgresSettings, ...own },
+  });
+  const stop = async () => {
+    await server.stop();
+    rmSync(movedData(dir), { recursive: true, force: true });
+  };
   try {
-    await execute(plain.url, schema + seed);
-    return plain;
+    await execute(url, schema + seed + (side === 'settings' ? wholeRowsInWal : ''));
+    return { url, pid, [Symbol.asyncDispose]: stop };
   } catch (error) {
-    await plain.stop();
+    await stop();
     throw error;
   }
 }
 
-type Side = 'with' | 'without';
+const wholeRowsInWal = Object.keys(syncMap.tables)
+  .map((table) => `ALTER TABLE ${table} REPLICA IDENTITY FULL;`)
+  .join('\n');
 
 async function compare(
   lab: Lab,
-  plain: PostgresInstance,
+  servers: Record<OtherSide, Server>,
   { transactions, rounds, connections }: CaptureSize,
   report: (line: string) => void,
 ): Promise<CaptureResult> {
-  const urls: Record<Side, string> = { with: lab.addresses().campus.postgres, without: plain.url };
+  const { without, settings } = servers;
+  const urls: Record<Side, string> = {
+    with: lab.addresses().campus.postgres,
+    without: without.url,
+    settings: settings.url,
+  };
   const names = Array.from({ length: connections }, (_, place) => `writer${place}`);
   const each = Math.ceil(transactions / connections);
-  const perSecond: Record<Side, number[]> = { with: [], without: [] };
+  const warmUp = Math.ceil(each / 10);
+  const perSecond: Record<Side, number[]> = { with: [], without: [], settings: [] };
   const logBefore = lastSeq(lab);
   const pid = await pidOf(lab, 'appliance');
-  const writers: Record<Side, Writer[]> = { with: [], without: [] };
+  const writers: Record<Side, Writer[]> = { with: [], without: [], settings: [] };
   let behindSeconds = 0;
-  const postgresPids = { with: await pidOf(lab, 'campus-postgres'), without: plain.pid };
-  const cpuMs = { with: 0, without: 0, appliance: 0 };
+  const postgresPids = {
+    with: await pidOf(lab, 'campus-postgres'),
+    without: without.pid,
+    settings: settings.pid,
+  };
+  const nothing = { with: 0, without: 0, settings: 0, appliance: 0, later: 0 };
+  const cpuMs = { ...nothing };
   const spend = (side: Side, sign: 1 | -1) => {
     cpuMs[side] += sign * treeCpuMs(postgresPids[side]);
     if (side === 'with') cpuMs.appliance += sign * treeCpuMs(pid);
   };
-  const run = async (side: Side) => {
+  const run = async (side: Side, each: number) => {
     await execute(urls[side], 'CHECKPOINT');
     spend(side, -1);
     const startedAt = performance.now();
@@ -131,28 +167,36 @@ async function compare(
       behindSeconds = Math.max(behindSeconds, (performance.now() - endedAt) / 1000);
     }
     spend(side, 1);
+    if (side === 'with') {
+      cpuMs.later -= treeCpuMs(pid);
+      await atRest(lab, pid);
+      cpuMs.later += treeCpuMs(pid);
+    }
     return (each * connections * 1000) / (endedAt - startedAt);
   };
-  const turn = async (side: Side) => {
-    if (side === 'with') return await run(side);
+  const turn = async (side: Side, each: number) => {
+    if (side === 'with') return await run(side, each);
     process.kill(pid, 'SIGSTOP');
     try {
-      return await run(side);
+      return await run(side, each);
     } finally {
       process.kill(pid, 'SIGCONT');
     }
   };
   try {
-    for (const side of ['with', 'without'] as const) writers[side] = await Writer.open(urls[side], names);
+    for (const side of sides) writers[side] = await Writer.open(urls[side], names);
     // Nobody is to pay for what is compiled and cached first.
-    for (const side of ['with', 'without'] as const) await turn(side);
+    for (const side of sides) await turn(side, warmUp);
     behindSeconds = 0;
-    Object.assign(cpuMs, { with: 0, without: 0, appliance: 0 });
+    Object.assign(cpuMs, nothing);
     for (let round = 0; round < rounds; round++) {
-      const order: Side[] = round % 2 === 0 ? ['without', 'with'] : ['with', 'without'];
-      for (const side of order) perSecond[side].push(await turn(side));
+      for (const place of sides.keys()) {
+        const side = sides[(place + round) % sides.length] as Side;
+        perSecond[side].push(await turn(side, each));
+      }
+      const rate = (side: Side) => perSecond[side][round]?.toFixed(0);
       report(
-        `  round ${round + 1}: ${perSecond.without[round]?.toFixed(0)} a second without, ${perSecond.with[round]?.toFixed(0)} with`,
+        `  round ${round + 1}: ${rate('without')} a second without, ${rate('settings')} with the settings, ${rate('with')} with`,
       );
     }
     requireExactly(
@@ -161,9 +205,11 @@ async function compare(
       transactionsAfter(lab, logBefore),
     );
   } finally {
-    await Promise.allSettled([...writers.with, ...writers.without].map((writer) => writer.end()));
+    await Promise.allSettled(Object.values(writers).flatMap((all) => all.map((writer) => writer.end())));
   }
-  const ratios = perSecond.with.map((rate, round) => rate / (perSecond.without[round] ?? 0));
+  const ratiosOf = (side: Side) =>
+    perSecond[side].map((rate, round) => rate / (perSecond.without[round] ?? 0));
+  const ratios = ratiosOf('with');
   const ratio = median(ratios);
   const aTransaction = (ms: number) => (ms * 1000) / (each * connections * rounds);
   return {
@@ -177,12 +223,22 @@ async function compare(
       perSecond: median(perSecond.without),
       spread: spread(perSecond.without),
     },
+    settings: {
+      perSecond: median(perSecond.settings),
+      spread: spread(perSecond.settings),
+      ratio: median(ratiosOf('settings')),
+    },
     ratio,
     ratioSpread: spread(ratios),
     target,
     met: ratio >= target,
     cpuMicroseconds: {
-      with: { postgres: aTransaction(cpuMs.with), appliance: aTransaction(cpuMs.appliance) },
+      with: {
+        postgres: aTransaction(cpuMs.with),
+        appliance: aTransaction(cpuMs.appliance),
+        later: aTransaction(cpuMs.later),
+      },
+      settings: { postgres: aTransaction(cpuMs.settings) },
       without: { postgres: aTransaction(cpuMs.without) },
     },
     behindSeconds,
@@ -218,6 +274,15 @@ export function requireExactly(
   }
 }
 
+/** Nothing is put off any more: the log knows what it touched, and the appliance uses next to no processor. */
+async function atRest(lab: Lab, pid: number): Promise<void> {
+  await until(() => touchedThrough(lab) >= lastSeq(lab));
+  for (let before = -Infinity; treeCpuMs(pid) - before > restCpuMs; ) {
+    before = treeCpuMs(pid);
+    await sleep(restMs);
+  }
+}
+
 async function pidOf(lab: Lab, name: 'appliance' | 'campus-postgres'): Promise<number> {
   const pid = (await lab.status()).processes.find((process) => process.name === name)?.pid;
   if (pid === undefined || pid === null) throw new Error(`${name} does not run`);
@@ -237,6 +302,15 @@ function lastSeq(lab: Lab): number {
   return readLog(lab, (log) => {
     const row = log.prepare<[], { seq: number | null }>('SELECT max(seq) AS seq FROM txn').get();
     return row?.seq ?? 0;
+  });
+}
+
+function touchedThrough(lab: Lab): number {
+  return readLog(lab, (log) => {
+    const row = log
+      .prepare<[], { value: string }>("SELECT value FROM meta WHERE name = 'touchedThrough'")
+      .get();
+    return Number(row?.value ?? 0);
   });
 }
 

@@ -12,6 +12,7 @@ test('the benches capture and latency find every write where it belongs', async 
     expect(capture).toMatchObject({ bench: 'capture', ...size });
     expect(capture.ours.perSecond).toBeGreaterThan(0);
     expect(capture.peer.perSecond).toBeGreaterThan(0);
+    expect(capture.settings.ratio).toBeGreaterThan(0);
     expect(capture.cpuMicroseconds.with.postgres).toBeGreaterThan(0);
 
     const latency = await measureLatency(lab, 10, silent);

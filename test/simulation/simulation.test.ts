@@ -31,6 +31,7 @@ const common = [
   'duplicates-unrecognised',
   'salvage-off',
   'seen-unchecked',
+  'touched-not-made',
 ];
 
 /** The first seed that catches the bug; null when none of so many does. */

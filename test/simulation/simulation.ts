@@ -135,6 +135,7 @@ function buildWorld(seed: number, bug: Bug, trace: Trace): World {
       catalog: schoolCatalog,
       scheduler,
       chance,
+      quietChance: Chance.stream(seed, `${name} in quiet moments`),
       wrap: bug.box,
       maxPartChanges: plan.maxPartChanges,
       onDrift(table, key, at) {

@@ -6,6 +6,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
+  type CaptureSink,
   checkServer,
   type Inbox,
   isApplyOrigin,
@@ -20,6 +21,7 @@ import type { Logger } from 'pino';
 import type { fetch } from 'undici';
 import { type Adopted, adoptLog } from './adopt/adopt.ts';
 import { campusCapture, keepCapturing } from './capture/campus-capture.ts';
+import { paced } from './capture/paced.ts';
 import type { CampusClock } from './clock/campus-clock.ts';
 import type { RelayAuthorization } from './enrol/relay-session.ts';
 import { type MigrationAccess, Migrations } from './migrations/migrations.ts';
@@ -36,6 +38,7 @@ import { Restore } from './restore/restore.ts';
 import { Resync } from './resync/resync.ts';
 import { Seed } from './seed/seed.ts';
 import { Sequences } from './sequences/sequences.ts';
+import { keepTouches } from './sync-log/keep-touches.ts';
 import { defaultRetention, keepLog, type RetentionSettings } from './sync-log/retention.ts';
 import { SyncLog } from './sync-log/sync-log.ts';
 import { readSyncStatus, type SyncStatus, storedStatus } from './sync-status.ts';
@@ -115,13 +118,15 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
   const stamp = clock && ((committedAt: number) => clock.stamp(committedAt));
   const log = SyncLog.open(stateDir, isApplyOrigin(databaseUrl), { now, stamp });
   const catalog = await openCatalog(database, options.syncMap);
-  const capture = campusCapture(databaseUrl, catalog, {
+  const sink: CaptureSink = {
     async append(transactions) {
       await log.append(transactions);
       for (const table of new Set(transactions.flatMap(({ truncated = [] }) => truncated)))
         void takeBack(table);
     },
-  });
+  };
+  const paceClock = { nowMs: () => performance.now(), pause: (ms: number) => sleep(ms) };
+  const capture = campusCapture(databaseUrl, catalog, paced(sink, paceClock));
   /** What a TRUNCATE took is not gone in the cloud, and comes back. */
   const takeBack = (table: string) =>
     resync
@@ -230,6 +235,7 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
     logger,
   });
 
+  const pause = (ms: number, limit: AbortSignal) => sleep(ms, undefined, { signal: limit });
   const drain = async (limit: AbortSignal) => {
     await captured(limit);
     await acknowledged(limit);
@@ -249,7 +255,7 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
     logger,
     nowMs: Date.now,
     random: Math.random,
-    pause: (ms, limit) => sleep(ms, undefined, { signal: limit }),
+    pause,
   });
 
   const repair = new Repair({
@@ -275,6 +281,7 @@ export async function openCampusSync(options: CampusSyncOptions): Promise<Campus
           captureProblem = problem;
         }),
         keepLog(keeper, signal),
+        keepTouches({ log, logger, pause }, signal),
         sequences.run(signal),
         tellWhatIsRead(position, signal),
         catalog.run(signal),

@@ -26,6 +26,11 @@ export function byAcknowledgement(log: SyncLog): OwnLog {
   return withAnswer(log, (table, key) => log.changesSince(table, key, log.acknowledged));
 }
 
+/** Whatever the log would first have to make counts as untouched. */
+export function byWhatIsMade(log: SyncLog): OwnLog {
+  return withAnswer(log, (...asked) => (log.untouched > 0 ? null : log.changesSince(...asked)));
+}
+
 /** A column that has the value which it had at the stamp counts as unchanged. */
 export function byComparingValues(log: SyncLog, database: Database): OwnLog {
   return withAnswer(log, (table, key, stampSeq) => {

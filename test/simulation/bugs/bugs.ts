@@ -8,6 +8,7 @@ import {
   acknowledgedBeforeDurable,
   byAcknowledgement,
   byComparingValues,
+  byWhatIsMade,
   duplicatesNotRecognised,
   entriesForgotten,
   feedCursorOutside,
@@ -97,6 +98,9 @@ export const bugs: Record<string, Bug> = {
       ownLog: ownWritesOverlooked,
     },
   ),
+  'touched-not-made': atBox('what the log has not made yet of what it touched counts as untouched', {
+    ownLog: byWhatIsMade,
+  }),
   'feed-cursor-outside': atBox("the feed's cursor moves in a commit of its own, after the rows", {
     store: feedCursorOutside,
   }),

@@ -44,6 +44,8 @@ export interface BoxOptions {
   catalog: Catalog;
   scheduler: Scheduler;
   chance: Chance;
+  /** When the log brings up to date what it touched, and how much of it. */
+  quietChance: Chance;
   wrap: BoxWrap;
   /** Of one part of a large transaction. */
   maxPartChanges: number;
@@ -71,6 +73,9 @@ export const soundBox: BoxWrap = {
   isApply,
   stamps: true,
 };
+
+/** So few that what was touched lies in many. */
+const touchStretch = 5;
 
 const minRetryDelayUs = 250_000;
 const maxRetryDelayUs = 4_000_000;
@@ -147,6 +152,7 @@ export class Box {
       now,
       newEpoch: () => logEpoch,
       walSync: wrap.disk(modelDisk(process, chance, logFile)),
+      touchStretch,
       ...(wrap.stamps && { stamp: (committedAt: number) => stampOf(database, committedAt) }),
     });
     this.#log = log;
@@ -172,6 +178,16 @@ export class Box {
     void this.#mend(process, log, follower);
     void this.#push(process, log, follower);
     void this.#pull(process, log, follower);
+    void this.#keepTouches(process, log);
+  }
+
+  /** In moments and slices of any kind: what the follower hears must not depend on them. */
+  async #keepTouches(process: Process, log: SyncLog): Promise<void> {
+    const { quietChance: chance } = this.options;
+    for (;;) {
+      await process.sleep(chance.between(0, maxRetryDelayUs));
+      log.touchSlice(chance.between(1, 4_000), chance.between(1, 20));
+    }
   }
 
   async #retryWaiting(follower: Follower): Promise<void> {

@@ -46,7 +46,11 @@ function cutBack(file: Sqlite.Database, { seq, lsn, openParts }: LogEnd): void {
   setMeta.run(String(seq), 'lastSeq');
   setMeta.run(String(lsn), 'lsn');
   setMeta.run(String(openParts), 'openParts');
-  file.prepare("UPDATE meta SET value = min(CAST(value AS INTEGER), ?) WHERE name = 'acknowledged'").run(seq);
+  file
+    .prepare(
+      "UPDATE meta SET value = min(CAST(value AS INTEGER), ?) WHERE name IN ('acknowledged', 'touchedThrough')",
+    )
+    .run(seq);
 }
 
 function endOf(file: Sqlite.Database): LogEnd {

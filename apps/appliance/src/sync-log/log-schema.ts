@@ -57,7 +57,24 @@ const receivedBlocks = `
   CREATE INDEX received_block_by_time ON received_block (received_at);
 `;
 
-const steps = [beginnings, received, receivedBlocks];
+/** What was touched lies in stretches of transactions, see `touches.ts`, and is made behind the transactions. */
+const touchStretches = `
+  ALTER TABLE touch RENAME TO touch_by_row;
+  CREATE TABLE touch (
+    stretch INTEGER NOT NULL,
+    row_id TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    op TEXT NOT NULL,
+    columns TEXT,
+    PRIMARY KEY (stretch, row_id, seq, place)
+  ) WITHOUT ROWID;
+  INSERT INTO touch SELECT seq / 16384, row_id, seq, place, op, columns FROM touch_by_row ORDER BY 1, 2, 3, 4;
+  DROP TABLE touch_by_row;
+  INSERT INTO meta SELECT 'touchedThrough', value FROM meta WHERE name = 'lastSeq';
+`;
+
+const steps = [beginnings, received, receivedBlocks, touchStretches];
 
 /** @throws LogError LOG_TOO_NEW for a file of a later version. */
 export function migrate(database: Database.Database): void {

@@ -405,12 +405,15 @@ describe('the file', () => {
         PRIMARY KEY (row_id, seq, place)) WITHOUT ROWID;
       CREATE INDEX touch_by_seq ON touch (seq);
       INSERT INTO meta VALUES ('epoch', 'the-old-one'), ('lsn', '77'), ('lastSeq', '1'), ('acknowledged', '0');
-      INSERT INTO txn VALUES (1, 5, 39, '{"seq":1,"committedAt":5,"changes":[]}');`);
+      INSERT INTO txn VALUES (1, 5, 39, '{"seq":1,"committedAt":5,"changes":[]}');
+      INSERT INTO touch VALUES ('public.pupil ["1"]', 1, 'update', '["name"]', 0);`);
     database.close();
     const opened = SyncLog.open(old, () => false);
     expect([opened.epoch, opened.lsn, opened.fresh]).toEqual(['the-old-one', 77, 'existing']);
     expect([...opened.transactionsAfter(0)]).toEqual([{ seq: 1, committedAt: 5, changes: [] }]);
     expect(opened.receivedAfter('cloud', 0, 1)).toEqual([]);
+    expect(opened.untouched).toBe(0);
+    expect(opened.changesSince(table, key, 0)).toEqual({ columns: new Set(['name']), deleted: false });
     opened.close();
     const file = new Database(join(old, logFileName), { readonly: true });
     expect(file.pragma('auto_vacuum', { simple: true })).toBe(2);

@@ -2,9 +2,9 @@
  * The sync log: every transaction of this campus, in order, in a SQLite file, durable before Postgres is told that it was
  * read. It is drained towards the cloud by push, and asked by pull which rows this campus changed since a stamp.
  *
- * In one SQLite transaction per batch: the transactions, the rows they touch, and the WAL position. A batch that is
- * captured again after a crash is recognised by that position. What a batch brought is there for others, and confirmed to
- * Postgres, once the disk has it (`wal-sync.ts`).
+ * In one SQLite transaction per batch: the transactions and the WAL position. A batch that is captured again after a crash is
+ * recognised by that position. What a batch brought is there for others, and confirmed to Postgres, once the disk has it
+ * (`wal-sync.ts`). Which rows the transactions touch is made from them later (`touches.ts`).
  *
  * What the cloud has acknowledged, and the feed entries that came from it, stay for a time (`retention.ts`), because the
  * cloud may be restored to an earlier point. What is not acknowledged is never removed. It does not promise that an
@@ -82,6 +82,7 @@ export class SyncLog implements CaptureSink {
   #openParts: number;
   #acknowledged: number;
   #pendingBytes: number;
+  #stirred = 0;
   #full = false;
 
   /**
@@ -102,6 +103,7 @@ export class SyncLog implements CaptureSink {
   /**
    * @param database Migrated, see `openFile`.
    * @param options.walSync Left out, what is committed counts as durable.
+   * @param options.touchStretch See `Touches`.
    */
   constructor(
     database: Database.Database,
@@ -110,9 +112,10 @@ export class SyncLog implements CaptureSink {
       fresh?: LogFreshness;
       setAside?: string | null;
       walSync?: Settling;
+      touchStretch?: number;
     } = {},
   ) {
-    const { now, newEpoch, stamp, fresh, setAside, walSync } = { ...systemOptions, ...options };
+    const { now, newEpoch, stamp, fresh, setAside, walSync, touchStretch } = { ...systemOptions, ...options };
     this.#database = database;
     this.#isApply = isApply;
     this.#now = now;
@@ -121,10 +124,10 @@ export class SyncLog implements CaptureSink {
     this.setAside = setAside ?? null;
     this.#walSync = walSync ?? null;
     this.#statements = prepareStatements(database);
-    this.#touches = new Touches(database);
+    this.#touches = new Touches(database, touchStretch);
     this.#received = new Received(database);
     this.#acknowledgements = new Acknowledgements(database);
-    this.#trimming = new Trimming(database, this.#acknowledgements);
+    this.#trimming = new Trimming(database, this.#acknowledgements, this.#touches);
     this.epoch = this.#meta('epoch') ?? this.#setMeta('epoch', newEpoch());
     this.#lsn = Number(this.#meta('lsn') ?? 0);
     this.#walSync?.settleNow();
@@ -216,6 +219,7 @@ export class SyncLog implements CaptureSink {
   }
 
   #write(insert: () => void): void {
+    this.#stirred++;
     const before = [this.#lsn, this.#writtenSeq, this.#pendingBytes, this.#openParts] as const;
     try {
       this.#database.transaction(insert)();
@@ -320,26 +324,43 @@ export class SyncLog implements CaptureSink {
 
   /** What this campus did to the row in transactions with seq > stamp; null when nothing. */
   changesSince(table: string, key: Row, stampSeq: number): OwnChanges | null {
-    return this.#touches.since(table, key, stampSeq);
+    return this.#touches.since(table, key, stampSeq, this.#writtenSeq);
   }
 
-  /** Forgets which rows were touched up to `seq`: no entry of the feed with an older stamp will come any more. */
+  /** Forgets which rows were touched up to `seq`: no entry of the feed with an older stamp will come any more. Costs nothing now. */
   forgetTouches(seq: number): void {
     this.#touches.forget(seq);
   }
 
   /**
    * The cloud was restored: entries with stamps from `afterSeq` on may come again, so what the transactions behind it
-   * touched is read from them anew. May be called again. Durable when it returns: the database follows the new epoch after it.
+   * touched is made from them anew. May be called again. Durable when it returns: the database follows the new epoch after it.
    *
    * @throws LogError LOG_TRIMMED; nothing is changed then.
    */
   rebuildTouches(afterSeq: number): void {
+    if (afterSeq < this.#lastSeq) this.#mustKeep(afterSeq);
     this.#touches.remember(afterSeq);
-    this.#database.transaction(() => {
-      for (const { seq, changes } of this.transactionsAfter(afterSeq)) this.#touches.add(seq, changes);
-    })();
     this.#walSync?.settleNow();
+  }
+
+  /** Transactions of which it would first have to be made what they touched, if the follower asked now. */
+  get untouched(): number {
+    return Math.max(0, this.#writtenSeq - this.#touches.through);
+  }
+
+  /** How often somebody wrote or acknowledged something: while it stays the same, the log is left in peace. */
+  get stirred(): number {
+    return this.#stirred;
+  }
+
+  /**
+   * A part of what can wait: makes what up to `maxBytes` of transactions touched, or removes up to `maxRows` of what was forgotten.
+   *
+   * @returns whether there was anything to do.
+   */
+  touchSlice(maxBytes: number, maxRows: number): boolean {
+    return this.#touches.slice(this.#writtenSeq, maxBytes, maxRows);
   }
 
   /** Keeps feed entries as they came; those that are here already stay as they were. Resolves when they are durable. */
@@ -369,11 +390,10 @@ export class SyncLog implements CaptureSink {
 
   /**
    * Removes transactions that were acknowledged, and entries that were received, up to that time: the oldest `maxRows` of
-   * each. Never what is pending. With them goes what they touched, as far as nobody asks for it. @returns how many were removed.
+   * each. Never what is pending. What they touched stays known, as far as somebody asks for it. @returns how many were removed.
    */
   trimSlice(notedByMs: number, maxRows: number): number {
-    const touches = this.#touches.forgetMore(maxRows);
-    return touches + this.#trimming.slice(this.#acknowledged, notedByMs, maxRows);
+    return this.#trimming.slice(this.#acknowledged, notedByMs, maxRows);
   }
 
   /** Hands free pages back to the disk. @returns whether there is more to hand back. */
@@ -428,11 +448,11 @@ export class SyncLog implements CaptureSink {
     const body = encodeTransaction(transaction);
     const bytes = Buffer.byteLength(body);
     this.#statements.insert.run(transaction.seq, transaction.committedAt, bytes, body);
-    this.#touches.add(transaction.seq, transaction.changes);
     this.#pendingBytes += bytes;
   }
 
   #setAcknowledged(seq: number, note: () => void): void {
+    this.#stirred++;
     this.#database.transaction(() => {
       this.#setMeta('acknowledged', String(seq));
       note();

@@ -4,6 +4,7 @@
  */
 import type Database from 'better-sqlite3';
 import type { Acknowledgements } from './acknowledgements.ts';
+import type { Touches } from './touches.ts';
 
 export interface LogUsage {
   /** Pages that hold something. */
@@ -23,6 +24,7 @@ const spareBytes = 8 * 1024 * 1024;
 export class Trimming {
   readonly #database: Database.Database;
   readonly #acknowledgements: Acknowledgements;
+  readonly #touches: Pick<Touches, 'reach'>;
   readonly #first: Database.Statement;
   readonly #removeTransactions: Database.Statement;
   readonly #removeReceived: Database.Statement;
@@ -30,9 +32,14 @@ export class Trimming {
   readonly #oldestReceived: Database.Statement;
   readonly #dateReceived: readonly Database.Statement[];
 
-  constructor(database: Database.Database, acknowledgements: Acknowledgements) {
+  constructor(
+    database: Database.Database,
+    acknowledgements: Acknowledgements,
+    touches: Pick<Touches, 'reach'>,
+  ) {
     this.#database = database;
     this.#acknowledgements = acknowledgements;
+    this.#touches = touches;
     this.#first = database.prepare('SELECT min(seq) AS seq FROM txn');
     this.#removeTransactions = database.prepare('DELETE FROM txn WHERE seq >= ? AND seq <= ?');
     this.#removeReceived = database.prepare(
@@ -83,7 +90,7 @@ export class Trimming {
       let removed = this.#removeReceived.run(notedByMs, maxRows).changes;
       removed += this.#removeBlocks.run(notedByMs, Math.ceil(maxRows / rowsPerBlock)).changes;
       if (first !== null && first <= last)
-        removed += this.#removeTransactions.run(first, Math.min(last, first + maxRows - 1)).changes;
+        removed += this.#remove(first, Math.min(last, first + maxRows - 1));
       this.#acknowledgements.clearBefore(this.#firstSeq() ?? acknowledged);
       return removed;
     })();
@@ -96,6 +103,12 @@ export class Trimming {
     if (spare() <= spareBytes) return false;
     this.#database.pragma(`incremental_vacuum(${maxPages})`);
     return spare() > spareBytes;
+  }
+
+  /** What they touched may still be asked for, and can be told from nothing else when they are gone. */
+  #remove(first: number, last: number): number {
+    this.#touches.reach(last);
+    return this.#removeTransactions.run(first, last).changes;
   }
 
   #firstSeq(): number | null {
