@@ -9,24 +9,19 @@ import { freeMemory } from './free.ts';
 const level = 1;
 const chunkSize = 2 ** 18;
 
-/** Takes chunks one after the other; what comes out is valid until `onPacked` returns. */
+/** Takes chunks one after the other. With two of them it is busy while its caller works on what came out. */
 export class Compression {
   readonly #zstd;
   readonly #failed = Promise.withResolvers<never>();
+  #packed: Buffer[] = [];
 
-  constructor(onPacked: (packed: Buffer) => void) {
+  constructor() {
     this.#zstd = createZstdCompress({
       chunkSize,
       params: { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 1 },
     });
     this.#failed.promise.catch(() => undefined);
-    this.#zstd
-      .on('data', (packed: Buffer) => {
-        onPacked(packed);
-        // It fills one buffer piece by piece: with the last piece it is done with it.
-        if (packed.byteOffset + packed.length === packed.buffer.byteLength) freeMemory(packed.buffer);
-      })
-      .on('error', this.#failed.reject);
+    this.#zstd.on('data', (packed: Buffer) => this.#packed.push(packed)).on('error', this.#failed.reject);
   }
 
   /** Resolves when the chunk is not needed any more. */
@@ -38,6 +33,17 @@ export class Compression {
   async end(): Promise<void> {
     const done = new Promise<void>((resolve) => this.#zstd.once('end', resolve).end());
     await Promise.race([done, this.#failed.promise]);
+  }
+
+  /** What has come out and was not taken yet; each piece is valid until the next one is asked for. */
+  *packed(): Generator<Buffer> {
+    const pieces = this.#packed;
+    this.#packed = [];
+    for (const piece of pieces) {
+      yield piece;
+      // It fills one buffer piece by piece: with the last piece it is done with it.
+      if (piece.byteOffset + piece.length === piece.buffer.byteLength) freeMemory(piece.buffer);
+    }
   }
 
   close(): void {
