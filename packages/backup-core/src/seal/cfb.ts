@@ -27,7 +27,7 @@ export class CfbDecryption {
   /** @returns memory of its own, that begins with `room` bytes for the caller. */
   update(cipher: Uint8Array, room = 0): Buffer {
     const start = wholeBlocks(room) + this.#begun;
-    const memory = new ArrayBuffer(wholeBlocks(start + cipher.length));
+    const memory = Buffer.allocUnsafeSlow(wholeBlocks(start + cipher.length)).buffer;
     for (let from = 0, at = wholeBlocks(room); from < cipher.length; ) {
       const begun = this.#begun;
       const part = cipher.subarray(from, from + windowBytes - begun);

@@ -14,8 +14,8 @@ import { SealError } from './errors.ts';
 import { FileSink } from './file-sink.ts';
 import type { Session } from './session.ts';
 
-/** One on the thread that compresses, and one that it goes on with. */
-const compressedAtOnce = 2;
+/** One on the thread that compresses, and what it goes on with while this one works or waits for a processor. */
+const compressedAtOnce = 4;
 
 export interface SealStreamOptions {
   session: Session;
@@ -61,7 +61,7 @@ export async function sealStream(
   }
 }
 
-/** While two chunks are compressed, on a thread of its own, the next one is read and hashed, and what came out before is encrypted and written. */
+/** While some chunks are compressed, on a thread of its own, the next one is read and hashed, and what came out before is encrypted and written. */
 async function sealInto(
   file: FileHandle,
   plain: Readable,
