@@ -96,7 +96,8 @@ export class PartedFile implements AsyncDisposable {
   }
 
   #memory(bytes: number): Buffer {
-    const unused = [...this.#parts.values()].find(({ users }) => users === 0);
+    const fits = ({ users, memory }: Shared) => users === 0 && memory.length >= bytes;
+    const unused = [...this.#parts.values()].find(fits);
     if (!unused || this.#parts.size < partsKept) return Buffer.allocUnsafeSlow(Math.max(1, bytes));
     this.#parts.delete(unused.number);
     return unused.memory;

@@ -10,7 +10,7 @@ export async function* decompressed(packed: AsyncIterable<Buffer>): AsyncGenerat
   fed.catch((error) => zstd.destroy(error));
   try {
     yield* zstd;
-    if (!zstd.writableFinished) throw new SealError('SEAL_ALTERED', 'Something follows the zstd stream.');
+    if (!zstd.writableEnded) throw new SealError('SEAL_ALTERED', 'Something follows the zstd stream.');
     await fed;
   } catch (cause) {
     throw fromZstd(cause as NodeJS.ErrnoException);
