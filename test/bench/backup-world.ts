@@ -39,6 +39,8 @@ export interface BackupWorld extends AsyncDisposable {
   query(sql: string): Promise<Record<string, string>[]>;
   /** Hands every finished segment to this command from now on; an empty one keeps them where they are. */
   archiveWith(command: string): Promise<void>;
+  /** The rows that it was filled with and no others, on disk: each contender finds the same database. */
+  asFilled(): Promise<void>;
   /** Writes so many segments full of rows. @returns the last one's name */
   writeSegments(count: number): Promise<string>;
   archived(segment: string): Promise<void>;
@@ -104,6 +106,10 @@ export async function openWorld(mebibytes: number): Promise<BackupWorld> {
     async archiveWith(command) {
       await query(`ALTER SYSTEM SET archive_command = '${command.replaceAll("'", "''")}'`);
       await query('SELECT pg_reload_conf()');
+    },
+    async asFilled() {
+      await query('TRUNCATE receipt');
+      await query('CHECKPOINT');
     },
     async writeSegments(count) {
       for (let written = 0; written < count; written++) {

@@ -85,6 +85,7 @@ async function measure(
     report(`${contender.name}: ${what} ${seconds.toFixed(1)} s`);
     return seconds;
   };
+  await world.asFilled();
   try {
     await step('ready', () => contender.prepare());
     const baseSeconds = await step('base', () => contender.base());

@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { BufferPool } from '../seal/buffer-pool.ts';
-import { free } from '../seal/free.ts';
 import { isRegionError, RegionError } from './errors.ts';
+import { type HeldPart, PartedFile } from './parted-file.ts';
 import type { StoredFile } from './region.ts';
 import { WHOLE_BYTES } from './settings.ts';
 
@@ -40,53 +40,46 @@ function md5Of(bytes: Buffer, sha256: string): string {
 
 /** @throws RegionError FILE_CHANGED after the last part, or before the first when the size differs. */
 export async function* readParts(file: StoredFile, partBytes: number, region: string): AsyncGenerator<Part> {
-  const spare: Buffer[] = [];
-  try {
-    yield* partsOf(file, partBytes, region, spare);
-  } finally {
-    for (const memory of spare) free(memory);
-  }
-}
-
-async function* partsOf(
-  file: StoredFile,
-  partBytes: number,
-  region: string,
-  spare: Buffer[],
-): AsyncGenerator<Part> {
-  await using handle = await open(file.path, 'r');
-  const { size } = await handle.stat();
+  await using parted = PartedFile.join(file.path, partBytes);
+  const size = await parted.bytes();
   if (size !== file.bytes) throw changed(region, file, `has ${size} bytes, not ${file.bytes}`);
-  const whole = createHash('sha256');
   const count = Math.max(1, Math.ceil(file.bytes / partBytes));
-  for (let number = 1; number <= count; number++) {
-    const start = (number - 1) * partBytes;
-    const length = Math.min(partBytes, file.bytes - start);
-    const memory = spare.pop() ?? Buffer.allocUnsafeSlow(Math.min(partBytes, file.bytes));
-    const body = memory.subarray(0, length);
-    for (let got = 0; got < length; ) {
-      const { bytesRead } = await handle.read(body, got, length - got, start + got);
-      if (bytesRead === 0) throw changed(region, file, 'ended while it was read');
-      got += bytesRead;
+  const held = new Set<HeldPart>();
+  let progress = parted.start;
+  try {
+    for (let number = 1; number <= count; number++) {
+      const length = Math.min(partBytes, file.bytes - (number - 1) * partBytes);
+      const part = await parted.part(number, length, progress);
+      if (part === null) throw changed(region, file, 'ended while it was read');
+      held.add(part);
+      const { body, sha256 } = part;
+      progress = progress === part.before ? part.after : { hash: progress.hash.copy().update(body) };
+      if (number === count) requireSame(file, progress.hash.copy().digest('hex'), region);
+      const release = () => {
+        if (held.delete(part)) part.letGo(true);
+      };
+      yield { number, body, sha256, md5: md5Of(body, sha256), release };
     }
-    const sha256 = createHash('sha256').update(body).digest('hex');
-    const md5 = md5Of(body, sha256);
-    if (count > 1) whole.update(body);
-    if (number === count) {
-      const found = count === 1 ? sha256 : whole.digest('hex');
-      if (found !== file.sha256) throw changed(region, file, `has the hash ${found}, not ${file.sha256}`);
-    }
-    yield { number, body, md5, sha256, release: () => spare.push(memory) };
+  } finally {
+    // They may be on their way still.
+    for (const part of held) part.letGo(false);
+    held.clear();
   }
 }
 
-export interface WholeFile extends Pick<Part, 'body' | 'md5' | 'sha256'> {
+function requireSame(file: StoredFile, sha256: string, region: string): void {
+  if (sha256 !== file.sha256) throw changed(region, file, `has the hash ${sha256}, not ${file.sha256}`);
+}
+
+type Whole = Pick<Part, 'body' | 'md5' | 'sha256'>;
+
+export interface WholeFile extends Whole {
   /** @param isSent Nobody reads the body any more, so that its memory may be used again. */
   release(isSent: boolean): void;
 }
 
 interface Shared {
-  readonly part: Promise<Part>;
+  readonly read: Promise<Whole>;
   readonly memory: Buffer;
   users: number;
   isReusable: boolean;
@@ -96,7 +89,7 @@ interface Shared {
 const onTheirWay = new Map<string, Shared>();
 const wholeBuffers = new BufferPool(WHOLE_BYTES, 3);
 
-/** A small file as its one part. */
+/** A small file. */
 export async function readWhole(file: StoredFile, region: string): Promise<WholeFile> {
   const key = `${file.sha256} ${file.path}`;
   const shared = onTheirWay.get(key) ?? beginWhole(key, file, region);
@@ -108,7 +101,7 @@ export async function readWhole(file: StoredFile, region: string): Promise<Whole
     if (shared.isReusable) wholeBuffers.giveBack(shared.memory);
   };
   try {
-    const { body, md5, sha256 } = await shared.part;
+    const { body, md5, sha256 } = await shared.read;
     return { body, md5, sha256, release };
   } catch (error) {
     release(false);
@@ -121,15 +114,25 @@ export async function readWhole(file: StoredFile, region: string): Promise<Whole
 function beginWhole(key: string, file: StoredFile, region: string): Shared {
   const isPooled = file.bytes >= leastPooledBytes && file.bytes <= WHOLE_BYTES;
   const memory = isPooled ? wholeBuffers.take() : Buffer.allocUnsafeSlow(Math.max(1, file.bytes));
-  const shared = { part: onlyPart(file, region, memory), memory, users: 0, isReusable: true };
-  shared.part.catch(() => onTheirWay.delete(key));
+  const shared = { read: readInto(memory, file, region), memory, users: 0, isReusable: true };
+  shared.read.catch(() => onTheirWay.delete(key));
   onTheirWay.set(key, shared);
   return shared;
 }
 
-async function onlyPart(file: StoredFile, region: string, memory: Buffer): Promise<Part> {
-  for await (const part of partsOf(file, Math.max(1, file.bytes), region, [memory])) return part;
-  throw new Error('a file has one part at least');
+async function readInto(memory: Buffer, file: StoredFile, region: string): Promise<Whole> {
+  await using handle = await open(file.path, 'r');
+  const { size } = await handle.stat();
+  if (size !== file.bytes) throw changed(region, file, `has ${size} bytes, not ${file.bytes}`);
+  const body = memory.subarray(0, size);
+  for (let got = 0; got < size; ) {
+    const { bytesRead } = await handle.read(body, got, size - got, got);
+    if (bytesRead === 0) throw changed(region, file, 'ended while it was read');
+    got += bytesRead;
+  }
+  const sha256 = createHash('sha256').update(body).digest('hex');
+  requireSame(file, sha256, region);
+  return { body, sha256, md5: md5Of(body, sha256) };
 }
 
 /** The tag that a region gives to these bytes: the MD5, or that of the parts' MD5s with their number. */

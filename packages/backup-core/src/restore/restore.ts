@@ -2,7 +2,7 @@
  * From two buckets to a running Postgres at a moment.
  *
  * In order: plan from the verified manifest (refusing what cannot be reached before anything is fetched); make the folder;
- * fetch the base and, meanwhile, the WAL ahead; unpack; hold the base against Postgres's own backup manifest; start the
+ * fetch the base and, meanwhile, the first of the WAL; unpack; hold the base against Postgres's own backup manifest; start the
  * server of the same major version, which replays and promotes itself; prove where it stopped.
  *
  * A restore that is given up leaves an empty place, except where the server itself failed: then its files and its log stay
@@ -81,7 +81,10 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
       fetched += bytes;
       tell.at('base', Math.min(fetched, plan.bytes.base), plan.bytes.base, 'bytes');
     };
-    const onVerify = () => tell.at('verify', 0, 1, 'bytes');
+    const onVerify = () => {
+      service.baseIsThere();
+      tell.at('verify', 0, 1, 'bytes');
+    };
     await unpackBase({
       base: plan.base,
       into: folders.data,

@@ -15,6 +15,8 @@ import { giveTo, type Owner } from './postgres/owner.ts';
 
 /** Segments in the folder that the server has not taken yet. */
 const AHEAD = 64;
+/** While the base is unpacked, which needs the processors for itself: replay keeps one of them busy, so the rest is opened beside it. */
+const AHEAD_OF_BASE = 8;
 /** Taken segments that stay, since the server may ask again when it ends. */
 const BEHIND = 4;
 const AT_ONCE = 2;
@@ -28,6 +30,8 @@ export interface WalFiles {
 export interface WalService {
   /** What `restore_command` is set to. */
   readonly command: string;
+  /** The base is unpacked: WAL is fetched further ahead. May be called again. */
+  baseIsThere(): void;
   /** Resolves when all is fetched; rejects with the reason when a segment cannot be had. */
   readonly done: Promise<void>;
 }
@@ -74,19 +78,23 @@ export async function serveWal(options: ServeOptions): Promise<WalService> {
   await writeFile(join(folder, 'server'), `${process.pid}\n`);
   await writeFile(join(folder, 'fetch.sh'), SCRIPT);
   await chmod(join(folder, 'fetch.sh'), 0o755);
-  const done = fetchAll(options).catch(async (error: unknown) => {
+  const limit = { ahead: AHEAD_OF_BASE };
+  const done = fetchAll(options, limit).catch(async (error: unknown) => {
     await writeFile(join(folder, 'failed'), '').catch(() => undefined);
     throw error;
   });
   done.catch(() => undefined);
-  return { command: `sh ${quoted(join(folder, 'fetch.sh'))} "%f" "$PWD/%p"`, done };
+  const baseIsThere = () => {
+    limit.ahead = AHEAD;
+  };
+  return { command: `sh ${quoted(join(folder, 'fetch.sh'))} "%f" "$PWD/%p"`, baseIsThere, done };
 }
 
 function quoted(path: string): string {
   return `'${path.replaceAll("'", "'\\''").replaceAll('%', '%%')}'`;
 }
 
-async function fetchAll(options: ServeOptions): Promise<void> {
+async function fetchAll(options: ServeOptions, limit: { readonly ahead: number }): Promise<void> {
   const { files, folder, signal } = options;
   for (const { file, object } of files.histories) await fetchOne(options, file, [object]);
   const { segments } = files;
@@ -100,7 +108,7 @@ async function fetchAll(options: ServeOptions): Promise<void> {
       do {
         taken = Math.max(taken, numbers.get(await lastTaken(folder)) ?? -1);
         while (removed < taken - BEHIND) await removeTaken(folder, segments[removed++]?.file);
-      } while (number - taken > AHEAD && (await sleep(POLL_MS, true, { signal })));
+      } while (number - taken > limit.ahead && (await sleep(POLL_MS, true, { signal })));
       const { file, objects } = segments[number] as WalFiles['segments'][number];
       await fetchOne(options, file, objects);
     }

@@ -12,6 +12,9 @@ import type { Owner } from './postgres/owner.ts';
 import type { Programs } from './postgres/programs.ts';
 import { runProgram } from './postgres/run-program.ts';
 
+/** Of 512 bytes: what `tar` reads and writes at a time; 20 by itself. */
+const blocksAtOnce = 512;
+
 export interface UnpackOptions {
   readonly base: SealedObject<'base'>;
   readonly into: string;
@@ -25,7 +28,8 @@ export interface UnpackOptions {
 
 export async function unpackBase(options: UnpackOptions): Promise<void> {
   const { base, into, reader, owner, signal, onBytes } = options;
-  const args = ['--extract', '--file=-', `--directory=${into}`, '--no-same-owner', '--preserve-permissions'];
+  const how = ['--no-same-owner', '--preserve-permissions', `--blocking-factor=${blocksAtOnce}`];
+  const args = ['--extract', '--file=-', `--directory=${into}`, ...how];
   await pourObject([base], reader, {
     sink: { to: 'program', path: 'tar', args, owner },
     signal,

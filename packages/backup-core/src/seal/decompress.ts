@@ -1,22 +1,36 @@
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import type { Transform } from 'node:stream';
 import { decompression } from './compress.ts';
 import { SealError } from './errors.ts';
+import { writesInto } from './writes-into.ts';
 
-export async function* decompressed(packed: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
-  const source = Readable.from(packed, { objectMode: false, highWaterMark: 2 ** 18 });
+/** What comes out is valid as long as its reader holds it. */
+export async function* decompressed(packed: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   const zstd = decompression();
-  const moved = pipeline(source, zstd);
-  moved.catch(() => {});
+  const fed = feed(packed, zstd);
+  fed.catch((error) => zstd.destroy(error));
   try {
     yield* zstd;
-    await moved;
+    if (!zstd.writableEnded) throw new SealError('SEAL_ALTERED', 'Something follows the zstd stream.');
+    await fed;
   } catch (cause) {
     throw fromZstd(cause as NodeJS.ErrnoException);
   } finally {
-    source.destroy();
     zstd.destroy();
   }
+}
+
+/** While one piece is decompressed, on a thread of its own, the next one is decrypted. */
+async function feed(packed: AsyncIterable<Buffer>, zstd: Transform): Promise<void> {
+  const write = writesInto(zstd);
+  let taken = Promise.resolve();
+  for await (const piece of packed) {
+    await taken;
+    taken = write(piece);
+    // Its failure is met where it is awaited.
+    taken.catch(() => undefined);
+  }
+  await taken;
+  zstd.end();
 }
 
 function fromZstd(cause: NodeJS.ErrnoException): Error {

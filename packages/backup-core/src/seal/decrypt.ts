@@ -2,10 +2,10 @@
  * Reads what encrypt.ts writes, and any other uncompressed message under AES with an MDC. Plaintext comes out while it
  * is decrypted; whether it is genuine is known only at its end, where the MDC is checked.
  */
-import { createDecipheriv, createHash, timingSafeEqual } from 'node:crypto';
+import { createHash, timingSafeEqual } from 'node:crypto';
 import { ByteReader } from './byte-reader.ts';
+import { aesBlockBytes, CfbDecryption } from './cfb.ts';
 import { SealError } from './errors.ts';
-import { free } from './free.ts';
 import { nextPacket, type Packet, truncated } from './packets.ts';
 
 const keyTag = 1;
@@ -15,7 +15,6 @@ const literalTag = 11;
 const protectedTag = 18;
 const aeadTag = 20;
 
-const aesBlockBytes = 16;
 const mdcBytes = 22;
 const mdcHeader = Buffer.from([0xd3, 0x14]);
 /** A key packet of RSA 16384 has 2 KiB. */
@@ -89,15 +88,15 @@ async function* protectedBytes(packet: Packet, keys: SessionKey[]): AsyncGenerat
     throw new SealError('SEAL_UNSUPPORTED', `The message is in format SEIPD version ${version[0]}.`);
   const start = await reader.exactly(aesBlockBytes + 2);
   if (start === null) throw truncated();
-  const { decipher, prefix } = firstThatFits(keys, start);
+  const { decryption, prefix } = firstThatFits(keys, start);
   const mdc = createHash('sha1').update(prefix);
   let held: Buffer = Buffer.alloc(0);
   for (let part = await reader.some(2 ** 30); part !== null; part = await reader.some(2 ** 30)) {
-    const decrypted = decipher.update(part);
-    const plain = Buffer.concat([held, decrypted]);
-    free(decrypted);
+    const plain = decryption.update(part, held.length);
+    held.copy(plain);
     const known = Math.max(plain.length - mdcBytes, 0);
-    held = plain.subarray(known);
+    // A copy, so that it does not hold what is given away.
+    held = Buffer.from(plain.subarray(known));
     mdc.update(plain.subarray(0, known));
     if (known > 0) yield plain.subarray(0, known);
   }
@@ -111,10 +110,10 @@ async function* protectedBytes(packet: Packet, keys: SessionKey[]): AsyncGenerat
 function firstThatFits(keys: SessionKey[], start: Buffer) {
   for (const { data, algorithm } of keys) {
     if (algorithm !== null && !algorithm.startsWith('aes')) continue;
-    const decipher = createDecipheriv(`aes-${data.length * 8}-cfb`, data, Buffer.alloc(aesBlockBytes));
-    const prefix = decipher.update(start);
+    const decryption = new CfbDecryption(data);
+    const prefix = decryption.update(start);
     const repeats = prefix.subarray(-2).equals(prefix.subarray(aesBlockBytes - 2, aesBlockBytes));
-    if (repeats) return { decipher, prefix };
+    if (repeats) return { decryption, prefix };
   }
   throw new SealError('SEAL_ALTERED', 'The beginning of the sealed stream was altered.');
 }

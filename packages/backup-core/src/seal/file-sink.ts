@@ -6,12 +6,16 @@ import { chunkBytes } from './partial-body.ts';
 /** More than this does not wait to be written. */
 const mostWaitingBytes = 2 * chunkBytes;
 const buffers = new BufferPool(chunkBytes, 6);
+/** So much goes to the disk while more is written, so that the end does not wait for all of it. */
+const syncedBytes = 32 * 1024 * 1024;
 
 export class FileSink {
   readonly #file: FileHandle;
   #waiting: Buffer[] = [];
   #waitingBytes = 0;
   #writing: Promise<void> | null = null;
+  #unsyncedBytes = 0;
+  #syncing: Promise<void> | null = null;
   #error: unknown = null;
 
   constructor(file: FileHandle) {
@@ -45,7 +49,7 @@ export class FileSink {
 
   /** Nothing is being written any more. */
   async idle(): Promise<void> {
-    while (this.#writing) await this.#writing;
+    while (this.#writing ?? this.#syncing) await (this.#writing ?? this.#syncing);
   }
 
   async #write(): Promise<void> {
@@ -56,14 +60,28 @@ export class FileSink {
         await writeAll(this.#file, pieces);
         for (const piece of pieces) {
           this.#waitingBytes -= piece.length;
+          this.#unsyncedBytes += piece.length;
           buffers.giveBack(piece);
         }
+        if (this.#unsyncedBytes >= syncedBytes) this.#syncing ??= this.#sync();
       }
     } catch (error) {
       this.#error ??= error;
       this.#waiting = [];
     } finally {
       this.#writing = null;
+    }
+  }
+
+  /** A disk tells of a failure once, to whoever syncs first. */
+  async #sync(): Promise<void> {
+    this.#unsyncedBytes = 0;
+    try {
+      await this.#file.datasync();
+    } catch (error) {
+      this.#error ??= error;
+    } finally {
+      this.#syncing = null;
     }
   }
 }

@@ -7,6 +7,11 @@ export function free(buffer: Buffer): void {
   if (byteOffset === 0 && length === memory.byteLength && length >= leastBytes) freeMemory(memory);
 }
 
+/** For pieces of a buffer that come one after the other, each for one reader: with the last of them the buffer is given back. */
+export function freeUsed({ byteOffset, length, buffer: memory }: Buffer): void {
+  if (byteOffset + length === memory.byteLength && memory.byteLength >= leastBytes) freeMemory(memory);
+}
+
 export function freeMemory(memory: ArrayBufferLike): void {
   if (memory instanceof ArrayBuffer) memory.transfer(0);
 }
@@ -14,7 +19,7 @@ export function freeMemory(memory: ArrayBufferLike): void {
 /** What is smaller is not worth its while. */
 const leastBytes = 16 * 1024;
 
-const sweepBytes = 8 * 1024 * 1024;
+const sweepBytes = 4 * 1024 * 1024;
 
 /**
  * For buffers that cannot be given back one by one: told how much has passed, it has the young ones collected now and then, which takes

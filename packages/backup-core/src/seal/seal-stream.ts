@@ -14,6 +14,9 @@ import { SealError } from './errors.ts';
 import { FileSink } from './file-sink.ts';
 import type { Session } from './session.ts';
 
+/** One on the thread that compresses, and what it goes on with while this one works or waits for a processor. */
+const compressedAtOnce = 4;
+
 export interface SealStreamOptions {
   session: Session;
   /** Must not exist yet. */
@@ -58,7 +61,7 @@ export async function sealStream(
   }
 }
 
-/** While one chunk is compressed, on a thread of its own, the next one is read and hashed, and what came out before is written. */
+/** While some chunks are compressed, on a thread of its own, the next one is read and hashed, and what came out before is encrypted and written. */
 async function sealInto(
   file: FileHandle,
   plain: Readable,
@@ -77,22 +80,28 @@ async function sealInto(
       sink.add(piece);
     }
   };
-  const compression = new Compression((packed) => send(encryption.add(packed)));
+  const compression = new Compression();
+  const sendPacked = () => {
+    for (const packed of compression.packed()) send(encryption.add(packed));
+  };
   try {
     send(encryption.begin());
-    let packing: Promise<void> = Promise.resolve();
+    const packing: Promise<void>[] = [];
     for await (const chunk of plain as AsyncIterable<Buffer | string>) {
       const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
       before.hash.update(bytes);
       before.bytes += bytes.length;
-      await packing;
-      await sink.hasRoom();
-      packing = compression.add(bytes).then(() => release?.(bytes));
+      if (packing.length === compressedAtOnce) await packing.shift();
+      const packed = compression.add(bytes).then(() => release?.(bytes));
       // Its failure is met where it is awaited.
-      packing.catch(() => undefined);
+      packed.catch(() => undefined);
+      packing.push(packed);
+      sendPacked();
+      await sink.hasRoom();
     }
-    await packing;
+    await Promise.all(packing);
     await compression.end();
+    sendPacked();
     send(encryption.end());
     await sink.end();
   } finally {

@@ -40,6 +40,18 @@ test('a base backup is what its manifest says, and pg_verifybackup agrees', asyn
   expect(verify.status).toBe(0);
 });
 
+test('tables are counted while the server waits for its archive, and of a moment after the end of the base', async () => {
+  await using slow = await startCluster({ archive_mode: 'on', archive_command: 'sleep 2' });
+  await slow.query('create table pupil as select i as id from generate_series(1, 100) i');
+  const taken = await takeBaseBackup({ url: slow.postgres.url, stallMs: 60_000, signal });
+  await taken.stream.toArray();
+  const passedAt = Date.now();
+  await slow.query('insert into pupil values (101)');
+  const about = await taken.about();
+  expect(Date.parse(about.endedAt)).toBeLessThan(passedAt - 500);
+  expect(about.tables).toMatchObject([{ table: 'public.pupil', rows: 100 }]);
+});
+
 test('a byte that is not what the server sent is found before anything is sealed, and named', async () => {
   const { stream } = await takeBaseBackup({ url: cluster.postgres.url, stallMs: 60_000, signal });
   const tar = await collect(stream);

@@ -3,18 +3,18 @@
  * and held against Postgres's own manifest (SHA-256) at the end: a stream whose files differ fails, so it is never sealed.
  *
  * The server answers only once the WAL that makes the backup consistent is archived, so the archive must be taking segments.
- * The figures are counted right after it ended, in a snapshot of their own: they agree with a restore to `endedAt` when nobody
- * wrote in that instant.
+ * The figures are counted right after it ended, in a snapshot of their own (base-figures.ts): they agree with a restore to `endedAt`
+ * when nobody wrote in that instant.
  */
 import { Readable } from 'node:stream';
 import type { ClientBase } from 'pg';
 import { type BaseRange, checkBase } from './backup-manifest.ts';
+import { countingFor, serverTime } from './base-figures.ts';
 import { SourceError } from './errors.ts';
 import { openPlain, type PassedBase, type PlainBytes } from './plain.ts';
 import { postgresProgram } from './postgres-programs.ts';
 import { programAccess, type ServerFacts, serverFacts, withClient } from './server.ts';
 import type { Taken } from './source.ts';
-import { type Figures, tableFigures } from './table-figures.ts';
 
 export interface BaseBackupOptions {
   /** A superuser or a member of pg_read_all_data with REPLICATION. */
@@ -46,15 +46,18 @@ export async function takeBaseBackup(options: BaseBackupOptions): Promise<Taken<
     yield* opened.stream as AsyncIterable<Buffer>;
     ended(opened.passed());
   }
+  const stream = Readable.from(checked(), { objectMode: false, highWaterMark: 256 * 1024 });
+  const counting = countingFor(options);
+  stream.once('close', () => counting.end());
   return {
     kind: 'base',
-    stream: Readable.from(checked(), { objectMode: false, highWaterMark: 256 * 1024 }),
+    stream,
     elsewhere: { plain, ended },
     async about() {
       if (range === null) throw new SourceError('SOURCE_FAILED', 'The base backup was not read to its end.');
       const { systemIdentifier, version: serverVersion, startedAt } = before;
-      const after = await withClient(options.url, (client) => countAfter(client, options));
-      return { systemIdentifier, serverVersion, startedAt, ...range, ...after };
+      const figures = await counting.after(range.stopLsn);
+      return { systemIdentifier, serverVersion, startedAt, ...range, ...figures };
     },
   };
 }
@@ -66,21 +69,4 @@ async function askBefore(client: ClientBase): Promise<Before> {
   if (rows.length > 0)
     throw new SourceError('SOURCE_TABLESPACES', `The cluster has the tablespace ${rows[0].spcname}.`);
   return { ...(await serverFacts(client)), startedAt: await serverTime(client) };
-}
-
-async function countAfter(
-  client: ClientBase,
-  { totals }: BaseBackupOptions,
-): Promise<Figures & { endedAt: string }> {
-  await client.query('begin isolation level repeatable read read only');
-  const endedAt = await serverTime(client);
-  const figures = await tableFigures(client, { unlogged: false, ...(totals && { totals }) });
-  return { endedAt, ...figures };
-}
-
-async function serverTime(client: ClientBase): Promise<string> {
-  const { rows } = await client.query(
-    `select to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as now`,
-  );
-  return rows[0].now;
 }

@@ -152,8 +152,8 @@ export class ByteThread implements AsyncDisposable {
         filled += copied;
         if (filled === feedBytes) send();
       }
-      free(chunk);
       sweep(chunk.length);
+      free(chunk);
     }
     send();
   }

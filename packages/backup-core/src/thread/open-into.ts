@@ -1,5 +1,4 @@
 /** Opens what is fed, held to the manifest before and after, and pours it where it belongs. */
-import { Readable } from 'node:stream';
 import { decompressed } from '../seal/decompress.ts';
 import { decrypted } from '../seal/decrypt.ts';
 import { type Expected, heldToCipher, heldToPlain } from '../seal/held.ts';
@@ -20,6 +19,5 @@ export async function openInto(
 ): Promise<Poured> {
   const held = heldToCipher(cipher, object, { whoHas });
   const plain = heldToPlain(decompressed(decrypted(held, unlock)), object);
-  const stream = Readable.from(plain, { objectMode: false, highWaterMark: 2 ** 19 });
-  return await pour(stream, sink, signal);
+  return await pour(plain, sink, signal);
 }

@@ -1,6 +1,6 @@
 import { type SpawnOptions, spawn } from 'node:child_process';
-import type { Readable, Writable } from 'node:stream';
-import { free } from '../../seal/free.ts';
+import type { Writable } from 'node:stream';
+import { freeUsed } from '../../seal/free.ts';
 import type { Owner } from './owner.ts';
 
 const KEPT_CHARS = 8_000;
@@ -13,7 +13,7 @@ export interface Ended {
 
 export interface ProgramOptions {
   owner: Owner;
-  input?: Readable;
+  input?: AsyncIterable<Buffer>;
   /** The chunks of the input are nobody else's: their memory is given back when the program has them. */
   isOwned?: boolean;
   env?: Readonly<Record<string, string>>;
@@ -50,28 +50,24 @@ export async function runProgram(
   });
   if (!input || !child.stdin) return { code: await ended, words };
   let inputError: unknown;
-  input.once('error', (error) => {
+  const fed = feed(input, child.stdin, isOwned).catch((error) => {
     inputError = error;
     child.kill('SIGKILL');
   });
-  const fed = feed(input, child.stdin, isOwned).catch(() => undefined);
   const [code] = await Promise.all([ended, fed]);
   if (inputError !== undefined) throw inputError;
   return { code, words };
 }
 
-async function feed(input: Readable, stdin: Writable, isOwned: boolean): Promise<void> {
+/** @throws what the input fails with. A program that reads no more ends it without an error. */
+async function feed(input: AsyncIterable<Buffer>, stdin: Writable, isOwned: boolean): Promise<void> {
   stdin.on('error', () => undefined);
-  try {
-    for await (const chunk of input as AsyncIterable<Buffer>) {
-      await new Promise<void>((taken, failed) => {
-        stdin.write(chunk, (error) => (error ? failed(error) : taken()));
-      });
-      if (isOwned) free(chunk);
-    }
-    stdin.end();
-  } catch (error) {
-    stdin.destroy();
-    throw error;
+  for await (const chunk of input) {
+    const isTaken = await new Promise<boolean>((resolve) => {
+      stdin.write(chunk, (error) => resolve(!error));
+    });
+    if (isOwned) freeUsed(chunk);
+    if (!isTaken) return;
   }
+  stdin.end();
 }
