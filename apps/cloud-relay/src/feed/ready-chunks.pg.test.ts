@@ -29,7 +29,7 @@ afterAll(async () => {
   await database?.drop();
 });
 beforeEach(async () => {
-  await pool.query('TRUNCATE sync.feed, sync.follower, sync.feed_reader');
+  await pool.query('TRUNCATE sync.feed, sync.follower, sync.feed_reader, sync.campus');
   await grow(0, 5_000);
 });
 
@@ -102,6 +102,18 @@ test('a campus that asks from elsewhere is given what leads to a chunk that is r
 test('nothing that was made ready in one epoch of the cloud is given in another', async () => {
   const ready = await open();
   await ready.take({ campus: 'mvan', epoch: 'restored', after: 0 });
+  expect(reads).toBe(3);
+});
+
+test('what is ready for a campus is let go when it is trusted no more', async () => {
+  const ready = await open();
+  await pool.query("INSERT INTO sync.campus (campus, revoked_at) VALUES ('mvan', now())");
+  const stop = new AbortController();
+  const running = ready.run(stop.signal);
+  await sleep(4 * lookIntervalMs);
+  stop.abort();
+  await running;
+  await ready.take({ campus: 'mvan', epoch, after: 0 });
   expect(reads).toBe(3);
 });
 

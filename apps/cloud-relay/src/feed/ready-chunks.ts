@@ -101,6 +101,9 @@ export class ReadyChunks {
     const behind = await this.#behind();
     const before = this.#heads;
     this.#heads = new Map(behind.map(({ campus, head }) => [campus, head]));
+    // It has read on from another relay, or is trusted no more.
+    for (const campus of [...this.#feeds.keys()])
+      if (!this.#heads.has(campus)) this.#forget(campus, () => true);
     for (const standing of behind) {
       const grows = before.get(standing.campus) !== standing.head;
       if (!grows && this.#isAway(standing.campus)) await this.#fill(standing, signal);
@@ -111,8 +114,8 @@ export class ReadyChunks {
   async #behind(): Promise<Standing[]> {
     const { rows } = await this.#options.pool.query<Record<'epoch' | 'campus' | 'head' | 'read', string>>(
       `SELECT s.epoch, f.campus, f.feed_seq AS head, coalesce(r.read_seq, 0) AS read
-       FROM sync.site s, sync.follower f LEFT JOIN sync.feed_reader r USING (campus)
-       WHERE f.feed_seq - coalesce(r.read_seq, 0) >= ${maxChunkRows}`,
+       FROM sync.site s, sync.follower f LEFT JOIN sync.feed_reader r USING (campus) LEFT JOIN sync.campus c USING (campus)
+       WHERE c.revoked_at IS NULL AND f.feed_seq - coalesce(r.read_seq, 0) >= ${maxChunkRows}`,
     );
     return rows.map(({ epoch, campus, head, read }) => ({
       epoch,
