@@ -2,7 +2,8 @@ import type { CapturedTransaction } from '@skooly-edge/sync-protocol';
 import { expect, test } from 'vitest';
 import { paced } from './paced.ts';
 
-const batch: CapturedTransaction[] = [];
+const batch = [{ changes: [{}] }] as CapturedTransaction[];
+const withoutChanges = [{ changes: [] as object[] }] as CapturedTransaction[];
 
 /** A sink that takes a millisecond for a batch, on a clock of its own. */
 function world() {
@@ -38,6 +39,13 @@ test('batches that follow one another closely come at intervals, each handed ove
   const { sink, given } = world();
   for (let n = 0; n < 4; n++) await sink.append(batch);
   expect(given).toEqual([0, 1, 6, 11]);
+});
+
+test('batches without a change hold nobody up, and are no reason for others to wait', async () => {
+  const { sink, given } = world();
+  for (let n = 0; n < 3; n++) await sink.append(withoutChanges);
+  await sink.append(batch);
+  expect(given).toEqual([0, 1, 2, 3]);
 });
 
 test('a batch that fails is said to have failed at once, and the next one is handed over', async () => {
