@@ -80,8 +80,8 @@ ${at.toISOString().slice(0, 10)}, ${machine}.
 ${rows.map((row) => `| ${row.join(' | ')} |`).join('\n')}
 
 The peer of \`reconcile\` and \`pull\` is Postgres's own logical replication between the same two servers in the same run: binary transfer,
-replica identity by primary key, no initial copy, an apply worker that does not wait for the disk; it detects no conflicts. \`resync\`
-is held to three times the bytes of the differing rows and 1 MB. \`storm\` is a thousand campuses that reconnect to one relay at once;
+replica identity by primary key, no initial copy, an apply worker that does not wait for the disk; it detects no conflicts. Both begin
+after a morning of 20,000 changes that both sides have. \`resync\` is held to three times the bytes of the differing rows and 1 MB. \`storm\` is a thousand campuses that reconnect to one relay at once;
 the load and the database share its cores. \`backup\` and \`restore\` stand beside pgBackRest with two S3 repositories over TLS, encrypted and
 compressed (zst 3), two processes, asynchronous archiving. ${linkNotes}
 ${syncNotes}
