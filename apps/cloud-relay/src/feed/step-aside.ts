@@ -1,7 +1,7 @@
 /**
  * Whether the feed writer steps aside: a campus that comes back with days of work wants the processors for having it committed, and
  * reading those commits for the feed takes a third of them. So the writer does not read while large batches are at work in this
- * relay, a second at a time; then it reads for as long. Whoever has to wait for the feed ends that at once.
+ * relay, two seconds at a time; then it reads for as long. Whoever has to wait for the feed ends that at once.
  *
  * Nothing is skipped, Postgres keeps the WAL meanwhile, and small batches, as a campus pushes them online, hold nothing up. It does not know of batches that
  * other relays work on.
@@ -10,7 +10,7 @@
 export const largeBatchBytes = 32 * 1024;
 
 /** The feed is behind by this much at most, and by what it takes to read on. */
-export const asideMs = 1_000;
+export const asideMs = 2_000;
 
 /** A campus sends the next batch within this time of an answer. */
 const graceMs = 50;

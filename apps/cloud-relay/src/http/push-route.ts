@@ -3,7 +3,7 @@
  * box sends without waiting for an answer are applied in the order in which their requests began: the next one's body arrives
  * and is decoded meanwhile.
  */
-import { decodeBatch } from '@skooly-edge/sync-protocol';
+import { decodeBatch, unpackedAhead } from '@skooly-edge/sync-protocol';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Admission, Visit } from '../admission/admission.ts';
 import { RelayError } from '../errors.ts';
@@ -64,7 +64,7 @@ export function addPush(
       try {
         if (!Buffer.isBuffer(request.body))
           throw new RelayError('REQUEST_INVALID', 'content-type: a batch is sent as application/zstd.');
-        const batch = await decodeBatch(request.body);
+        const batch = unpackedAhead(await decodeBatch(request.body));
         await inOrder(request);
         return await ingest.push(request.campus, batch);
       } finally {

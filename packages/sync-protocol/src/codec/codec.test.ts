@@ -2,7 +2,15 @@ import { zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Change, Transaction } from '../transaction/transaction.ts';
-import { decodeBatch, encodeBatch, encodeTransaction, maxBatchBytes, transactionsIn } from './codec.ts';
+import {
+  type Batch,
+  decodeBatch,
+  encodeBatch,
+  encodeTransaction,
+  maxBatchBytes,
+  transactionsIn,
+  unpackedAhead,
+} from './codec.ts';
 
 const transaction = (seq: number, note = 'x'): Transaction => ({
   seq,
@@ -55,6 +63,22 @@ describe('a batch', () => {
 
   it('may hold no transaction', async () => {
     expect(await decodeBatch(await encode())).toEqual({ epoch: 'e1', blocks: [] });
+    expect(unpackedAhead(await decodeBatch(await encode()))).toEqual({ epoch: 'e1', blocks: [] });
+  });
+
+  it('whose first block was unpacked ahead is the same, and may be read again', async () => {
+    const change: Change = { table: 'public.a', key: { id: '1' }, op: 'insert', before: null, after: {} };
+    const sent = { seq: 1, committedAt: 1, changes: [change] };
+    const batch = await decodeBatch(await encode(sent));
+    let unpacked = 0;
+    const [block] = batch.blocks as [Batch['blocks'][number]];
+    const unpack = () => {
+      unpacked++;
+      return block.unpack();
+    };
+    const ahead = unpackedAhead({ ...batch, blocks: [{ ...block, unpack }] });
+    expect([unpacked, transactionsIn(ahead), unpacked]).toEqual([1, [sent], 1]);
+    expect([transactionsIn(ahead), unpacked]).toEqual([[sent], 2]);
   });
 });
 

@@ -181,6 +181,23 @@ export async function decodeBatch(body: Uint8Array): Promise<Batch> {
   return { ...headerOf(header), blocks };
 }
 
+/**
+ * The same batch, whose first block is unpacked now: for a reader that has time now and none later.
+ *
+ * @throws SyncError BATCH_MALFORMED
+ */
+export function unpackedAhead(batch: Batch): Batch {
+  const [first, ...rest] = batch.blocks;
+  if (!first) return batch;
+  let ahead: Block | null = first.unpack();
+  const unpack = () => {
+    const block = ahead ?? first.unpack();
+    ahead = null;
+    return block;
+  };
+  return { ...batch, blocks: [{ ...first, unpack }, ...rest] };
+}
+
 /** All transactions of a batch. @throws SyncError BATCH_MALFORMED */
 export function transactionsIn({ blocks }: Batch): Transaction[] {
   return blocks.flatMap((block) => transactionsOf(block.unpack()));
