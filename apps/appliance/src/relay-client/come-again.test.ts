@@ -31,6 +31,24 @@ it('comes up to a quarter later, by chance, and never sooner', async () => {
   expect(pauses).toEqual([5_000]);
 });
 
+it('does not overtake what was asked for before it', async () => {
+  const first = Promise.withResolvers<void>();
+  const taken: string[] = [];
+  const refusals = [later(1_000)];
+  const ask = async () => {
+    const refusal = refusals.shift();
+    if (refusal) throw refusal;
+    taken.push('second');
+  };
+  const patience = { random: () => 0, pause: async () => {} };
+  const ended = comeAgain(ask, patience, new AbortController().signal, first.promise);
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  taken.push('first');
+  first.resolve();
+  await ended;
+  expect(taken).toEqual(['first', 'second']);
+});
+
 it('stays away no longer than two minutes, whoever says so', async () => {
   const { pauses, ended } = asking([later(86_400_000)]);
   await ended;

@@ -16,11 +16,17 @@ export interface Patience {
   pause(ms: number, signal: AbortSignal): Promise<void>;
 }
 
-/** Asks until the relay takes it. @throws whatever else `ask` throws, and the signal's reason */
+/**
+ * Asks until the relay takes it.
+ *
+ * @param before What was asked for before this and must be taken first: it is not overtaken. It does not reject.
+ * @throws whatever else `ask` throws, and the signal's reason
+ */
 export async function comeAgain<T>(
   ask: () => Promise<T>,
   { random, pause }: Patience,
   signal: AbortSignal,
+  before: Promise<unknown> = Promise.resolve(),
 ): Promise<T> {
   for (;;) {
     try {
@@ -28,6 +34,8 @@ export async function comeAgain<T>(
     } catch (error) {
       if (!(error instanceof RelayRefusal) || error.retryAfterMs === null) throw error;
       await pause(Math.min(error.retryAfterMs, mostMs) * (1 + jitter * random()), signal);
+      await before;
+      signal.throwIfAborted();
     }
   }
 }

@@ -83,6 +83,8 @@ export class RelayClient {
   readonly #inARow: RelayFetch;
   readonly #patience: Patience;
   #joining: Promise<unknown> = Promise.resolve();
+  /** The batch that was sent last is answered, or has come to nothing. */
+  #pushed: Promise<unknown> = Promise.resolve();
 
   constructor(options: RelayClientOptions) {
     this.#relayUrl = options.relayUrl;
@@ -135,7 +137,9 @@ export class RelayClient {
         body,
         reach: this.#inARow,
       });
-    return comeAgain(ask, this.#patience, signal);
+    const answer = comeAgain(ask, this.#patience, signal, this.#pushed);
+    this.#pushed = answer.catch(() => {});
+    return answer;
   }
 
   restorePoint(epochs: readonly string[], signal: AbortSignal): Promise<RestorePoint> {

@@ -129,11 +129,12 @@ describe('who is told to come again', () => {
     expect(() => enter('d')).toThrow(busy());
   });
 
-  it('is whoever brings more than there is memory for, but not one that is alone', () => {
+  it('is whoever brings more than there is memory for, but not one that is alone', async () => {
     const { enter } = open();
     const large = enter('large', 5_000);
     expect(() => enter('small')).toThrow(busy());
     large.leave();
+    await vi.advanceTimersByTimeAsync(1_000);
     enter('small', 600);
     expect(() => enter('b', 500)).toThrow(busy());
   });
@@ -154,10 +155,72 @@ describe('who is told to come again', () => {
     expect(() => enter('d')).toThrow(busy());
     first.leave();
     enter('e');
-    await settled();
+    await vi.advanceTimersByTimeAsync(1_000);
     enter('d');
     await settled();
     expect(later).toEqual(['e']);
+    expect(turns).toEqual(['a', 'b']);
+  });
+
+  it('is with a batch whatever its campus has sent behind it, until it was to come again', async () => {
+    const { enter, turns } = open();
+    const first = enter('a');
+    enter('b');
+    enter('c');
+    expect(() => enter('d')).toThrow(busy(1));
+    first.leave();
+    await vi.advanceTimersByTimeAsync(400);
+    expect(() => enter('d')).toThrow(busy(1));
+    await vi.advanceTimersByTimeAsync(600);
+    enter('d');
+    expect(turns).toEqual(['a', 'b']);
+  });
+
+  it('is of one campus the batch that it sent last', async () => {
+    const { admission, enter } = open({ guests: 3, perCampus: 3 });
+    const first = enter('a');
+    const second = enter('a');
+    enter('a');
+    expect(() => enter('old')).toThrow(busy());
+    first.leave();
+    second.leave();
+    await settled();
+    const later: string[] = [];
+    for (const name of ['first', 'second'])
+      admission
+        .enter('b', 10)
+        .turn()
+        .catch(() => later.push(name));
+    await vi.advanceTimersByTimeAsync(1_000);
+    enter('old');
+    await settled();
+    expect(later).toEqual(['second']);
+  });
+
+  it('is a campus with all that waits of it when its first batch has waited for too long', async () => {
+    const { admission, enter, turns } = open();
+    const first = enter('a');
+    const later: string[] = [];
+    for (const name of ['first', 'second']) {
+      admission
+        .enter('b', 10)
+        .turn()
+        .catch(() => later.push(name));
+      await vi.advanceTimersByTimeAsync(limits.waitMs / 2);
+    }
+    first.leave();
+    await settled();
+    expect(later).toEqual(['second', 'first']);
+    expect(turns).toEqual(['a']);
+  });
+
+  it('is nobody who went by itself: it comes back as soon as it likes', async () => {
+    const { enter, turns } = open();
+    const first = enter('a');
+    enter('b').leave();
+    enter('b');
+    first.leave();
+    await settled();
     expect(turns).toEqual(['a', 'b']);
   });
 

@@ -4,8 +4,9 @@
  *
  * Each campus has eight batches in here at most, so that the next ones arrive while one is worked on. Turns go by how long a campus
  * has been asking, so that one with much to say waits behind all others after each of its batches. Who cannot wait here is told
- * when to come again (RELAY_BUSY) and keeps its place: who has asked for longer takes the room of who came later. Nothing is
- * written down: after a restart everyone asks anew.
+ * when to come again (RELAY_BUSY) and keeps its place: who has asked for longer takes the room of who came later. With a batch go those
+ * that its campus has sent behind it: by themselves they could not be applied. Nothing is written down: after a restart everyone asks
+ * anew.
  */
 import { RelayError } from '../errors.ts';
 import { type AdmissionLimits, defaultAdmissionLimits } from './limits.ts';
@@ -40,6 +41,8 @@ interface Guest extends Visit {
 
 interface KeptPlace {
   place: number;
+  /** When it was told to come again, if it was: what comes sooner was sent behind what was refused. */
+  fromMs: number;
   untilMs: number;
 }
 
@@ -74,13 +77,14 @@ export class Admission {
    * @throws RelayError RELAY_BUSY
    */
   enter(campus: string, bytes: number): Visit {
+    this.#mustNotBeAway(campus);
     const own = [...this.#guests].filter((guest) => guest.campus === campus);
     // The box has given up those requests, or their connections are dead.
     if (own.length >= this.#limits.perCampus) for (const guest of own) guest.refuse();
     const place = this.#placeOf(campus);
     while (!this.#hasRoom(bytes)) {
       const youngest = this.#youngest();
-      if (!youngest || youngest.place < place) throw this.#busy(campus, place);
+      if (!youngest || youngest.place < place) throw this.#busy(campus, place, true);
       youngest.refuse();
     }
     this.#places.delete(campus);
@@ -93,6 +97,7 @@ export class Admission {
     const left = this.#onEnter(bytes);
     let timer: NodeJS.Timeout | undefined;
     let present = true;
+    let refused = false;
     const guest: Guest = {
       campus,
       bytes,
@@ -101,7 +106,8 @@ export class Admission {
       turn: () => {
         guest.state = 'waiting';
         timer = setTimeout(() => guest.refuse(), this.#limits.waitMs);
-        this.#admitNext();
+        if (this.#isAway(campus)) guest.refuse();
+        else this.#admitNext();
         return turn.promise;
       },
       admit: () => {
@@ -111,7 +117,11 @@ export class Admission {
         turn.resolve();
       },
       refuse: () => {
-        if (guest.state === 'waiting') guest.leave();
+        if (!present || guest.state !== 'waiting') return;
+        // The last one first: none of them is to be admitted meanwhile.
+        for (const behind of this.#behind(guest).toReversed()) behind.refuse();
+        refused = true;
+        guest.leave();
       },
       leave: () => {
         if (!present) return;
@@ -123,7 +133,7 @@ export class Admission {
         if (guest.state === 'working') {
           this.#working--;
           this.#pace.done(this.#guests.size > this.#working);
-        } else turn.reject(this.#busy(campus, place));
+        } else turn.reject(this.#busy(campus, place, refused));
         this.#admitNext();
       },
     };
@@ -154,12 +164,30 @@ export class Admission {
     return [...first.values()];
   }
 
-  /** Of those that wait: one that arrives has its sender's upload behind it, and one that is worked on must be let finish. */
+  /**
+   * Of those that wait: one that arrives has its sender's upload behind it, and one that is worked on must be let finish. Of one
+   * campus the last.
+   */
   #youngest(): Guest | undefined {
     let youngest: Guest | undefined;
     for (const guest of this.#guests)
-      if (guest.state === 'waiting' && guest.place > (youngest?.place ?? 0)) youngest = guest;
+      if (guest.state === 'waiting' && guest.place >= (youngest?.place ?? 0)) youngest = guest;
     return youngest;
+  }
+
+  /** What the same campus has sent later. */
+  #behind(guest: Guest): Guest[] {
+    const all = [...this.#guests];
+    return all.slice(all.indexOf(guest) + 1).filter(({ campus }) => campus === guest.campus);
+  }
+
+  #isAway(campus: string): boolean {
+    return this.#monotonicMs() < (this.#places.get(campus)?.fromMs ?? 0);
+  }
+
+  #mustNotBeAway(campus: string): void {
+    const kept = this.#places.get(campus);
+    if (kept && this.#isAway(campus)) throw busy(Math.ceil((kept.fromMs - this.#monotonicMs()) / 1000));
   }
 
   #placeOf(campus: string): number {
@@ -174,16 +202,25 @@ export class Admission {
   }
 
   /** It is to be back before its turn, or the relay would stand idle; what it is too early, it waits here. */
-  #busy(campus: string, place: number): RelayError {
+  #busy(campus: string, place: number, isTold: boolean): RelayError {
     const { maxRetryAfterSeconds: most, waitMs } = this.#limits;
     const before = [...this.#guests, ...this.#places.values()].filter((other) => other.place < place).length;
     const awayMs = before * this.#pace.msEach - waitMs / 2;
     const seconds = Math.min(most, Math.max(1, Math.ceil(awayMs / 1000)));
-    this.#places.set(campus, { place, untilMs: this.#monotonicMs() + 2 * most * 1000 });
-    return new RelayError('RELAY_BUSY', 'More campuses push than the relay works for at once.', {
-      retryAfterSeconds: seconds,
+    const nowMs = this.#monotonicMs();
+    this.#places.set(campus, {
+      place,
+      fromMs: isTold ? nowMs + seconds * 1000 : 0,
+      untilMs: nowMs + 2 * most * 1000,
     });
+    return busy(seconds);
   }
+}
+
+function busy(retryAfterSeconds: number): RelayError {
+  return new RelayError('RELAY_BUSY', 'More campuses push than the relay works for at once.', {
+    retryAfterSeconds,
+  });
 }
 
 function oldest(guests: readonly Guest[]): Guest | undefined {
