@@ -61,7 +61,7 @@ export async function runRelay(config: RelayConfig, logger: Logger, signal: Abor
     catalog,
     queries: pool,
     maxSessions: maxIngestSessions,
-    onFeedAwaited: () => aside.hurry(),
+    onFeedAwaited: () => aside.readOn(),
   });
   const ingest = new Ingest({ store, now });
   const limits = { working: maxIngestSessions };

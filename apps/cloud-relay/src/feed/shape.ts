@@ -72,25 +72,15 @@ export async function serveShape(
   if (request.offset === 'now') return answer(handle, head, [upToDate(head)], request, true);
   const after = parseOffset(request.offset);
   if (after > head) return mustRefetch(`${handle}-${head}`);
-  return serveLog(options, request, { epoch, seq: head }, after, signal);
-}
-
-async function serveLog(
-  options: ShapeOptions,
-  request: ShapeRequest,
-  head: FeedHead,
-  after: number,
-  signal: AbortSignal,
-): Promise<ShapeResponse> {
   const leave = options.ready?.enter(request.campus);
   try {
-    return await serveWhenThere(options, request, head, after, signal);
+    return await serveLog(options, request, { epoch, seq: head }, after, signal);
   } finally {
     leave?.();
   }
 }
 
-async function serveWhenThere(
+async function serveLog(
   options: ShapeOptions,
   request: ShapeRequest,
   { epoch, seq: head }: FeedHead,

@@ -57,12 +57,12 @@ test('however much is at work, it reads half of the time', async () => {
 test('whoever waits for the feed makes it read at once, and on', async () => {
   const { aside, calls } = open();
   aside.batch(largeBatchBytes);
-  aside.hurry();
+  aside.readOn();
   await pass(1);
   expect(calls).toEqual(['pause', 'resume']);
   aside.batch(largeBatchBytes);
   await pass(asideMs / 2);
-  aside.hurry();
+  aside.readOn();
   await pass(asideMs - 1);
   expect(calls).toEqual(['pause', 'resume']);
   await pass(2);

@@ -3,9 +3,10 @@
  * reading those commits for the feed takes a third of them. So the writer does not read while large batches are at work in this
  * relay, two seconds at a time; then it reads for as long. Whoever has to wait for the feed ends that at once.
  *
- * Nothing is skipped, Postgres keeps the WAL meanwhile, and small batches, as a campus pushes them online, hold nothing up. It does not know of batches that
- * other relays work on.
+ * Nothing is skipped, Postgres keeps the WAL meanwhile, and small batches, as a campus pushes them online, hold nothing up. It does not
+ * know of batches that other relays work on.
  */
+
 /** Compressed: some thousands of changes. */
 export const largeBatchBytes = 32 * 1024;
 
@@ -46,24 +47,20 @@ export class StepAside {
     };
   }
 
-  /** Somebody waits for the feed. */
-  hurry(): void {
-    this.#readOn();
-  }
-
-  #stepAside(): void {
-    this.#state = 'aside';
-    this.#options.pause();
-    this.#after(asideMs, () => this.#readOn());
-  }
-
-  #readOn(): void {
+  /** Its time aside is over, or somebody waits for the feed: the writer reads, and goes on reading for a time. */
+  readOn(): void {
     if (this.#state === 'aside') this.#options.resume();
     this.#state = 'busy';
     this.#after(asideMs, () => {
       this.#state = 'free';
       if (this.#atWork > 0) this.#stepAside();
     });
+  }
+
+  #stepAside(): void {
+    this.#state = 'aside';
+    this.#options.pause();
+    this.#after(asideMs, () => this.readOn());
   }
 
   #endWork(): void {
