@@ -1,6 +1,11 @@
 #!/usr/bin/env node
-import { buildCli, explain } from '../src/cli.ts';
+import { readEnv } from '../src/config/env.ts';
+import { startSteady } from '../src/process/steady-start.ts';
 
+if (process.argv[2] === 'serve')
+  startSteady({ env: { ...readEnv() }, execArgv: process.execArgv, argv: process.argv });
+
+const { buildCli, explain } = await import('../src/cli.ts');
 try {
   await buildCli().parseAsync();
 } catch (error) {

@@ -56,6 +56,15 @@ test('the box signs the challenge, its campus and its key, and callers at the sa
   expect(signatureFits(text, signature, readPublicKeyText(x))).toBe(true);
 });
 
+test('a session takes one connection: on a long line each further one costs seconds', async () => {
+  enrolled();
+  const connections = new Set<number | undefined>();
+  relay.server.on('connection', ({ remotePort }) => connections.add(remotePort));
+  await open().authorization();
+  expect(sessions).toHaveLength(1);
+  expect(connections.size).toBe(1);
+});
+
 test('a session is renewed before it ends, by the monotonic clock alone', async () => {
   enrolled();
   const session = open();

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 /** One call to the relay: JSON back, or an error with a code. */
 export interface RelayRequest {
   method?: string;
@@ -55,6 +56,8 @@ export async function relayFetch<T>(
 ): Promise<T> {
   const response = await reach(url, init);
   const text = await response.text();
+  // Until the next turn of the loop undici holds the connection for busy, and whoever asks now would open another.
+  await setImmediate();
   onBytes?.(Number(response.headers.get('content-length') ?? text.length));
   if (response.ok) return JSON.parse(text) as T;
   let answer = {};

@@ -236,7 +236,7 @@ describe('who is told to come again', () => {
 });
 
 describe('when to come again', () => {
-  it('is half a wait before its turn by the pace and by how many come before, and never more than the limit', async () => {
+  it('is half of the time until its turn, by the pace and by how many come before, and never more than the limit', async () => {
     const { enter } = open();
     let working = enter('a0');
     for (let n = 1; n <= 60; n++) {
@@ -247,9 +247,9 @@ describe('when to come again', () => {
     }
     enter('b');
     enter('c');
-    expect(() => enter('d')).toThrow(busy(2));
-    expect(() => enter('e')).toThrow(busy(6));
-    for (let n = 0; n < 20; n++) expect(() => enter(`f${n}`)).toThrow(busy());
+    expect(() => enter('d')).toThrow(busy(6));
+    expect(() => enter('e')).toThrow(busy(8));
+    for (let n = 0; n < 30; n++) expect(() => enter(`f${n}`)).toThrow(busy());
     expect(() => enter('z')).toThrow(busy(limits.maxRetryAfterSeconds));
   });
 

@@ -132,7 +132,7 @@ export class Admission {
         this.#bytes -= bytes;
         if (guest.state === 'working') {
           this.#working--;
-          this.#pace.done(this.#guests.size > this.#working);
+          this.#pace.done(this.#someWait);
         } else turn.reject(this.#busy(campus, place, refused));
         this.#admitNext();
       },
@@ -140,6 +140,10 @@ export class Admission {
     this.#bytes += bytes;
     this.#guests.add(guest);
     return guest;
+  }
+
+  get #someWait(): boolean {
+    return [...this.#guests].some(({ state }) => state === 'waiting');
   }
 
   /** An empty house has room for a batch of any size. */
@@ -201,11 +205,14 @@ export class Admission {
     for (const [campus, { untilMs }] of this.#places) if (untilMs < nowMs) this.#places.delete(campus);
   }
 
-  /** It is to be back before its turn, or the relay would stand idle; what it is too early, it waits here. */
+  /**
+   * It is to be back before its turn, or the relay would stand idle. The pace may double until then; who comes too early waits here or
+   * is told anew.
+   */
   #busy(campus: string, place: number, isTold: boolean): RelayError {
-    const { maxRetryAfterSeconds: most, waitMs } = this.#limits;
+    const { maxRetryAfterSeconds: most } = this.#limits;
     const before = [...this.#guests, ...this.#places.values()].filter((other) => other.place < place).length;
-    const awayMs = before * this.#pace.msEach - waitMs / 2;
+    const awayMs = (before * this.#pace.msEach) / 2;
     const seconds = Math.min(most, Math.max(1, Math.ceil(awayMs / 1000)));
     const nowMs = this.#monotonicMs();
     this.#places.set(campus, {
