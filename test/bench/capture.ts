@@ -15,7 +15,6 @@
  */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Transaction } from '@skooly-edge/sync-protocol';
 import Database from 'better-sqlite3';
 import pg from 'pg';
@@ -23,15 +22,11 @@ import type { Lab } from '../lab/lab.ts';
 import { movedData } from '../lab/postgres/owner.ts';
 import { type PostgresInstance, startPostgres } from '../lab/postgres/postgres.ts';
 import { type Committed, tagColumns, Writer } from './capture-load.ts';
-import { treeCpuMs } from './process-cpu.ts';
-import { boxStatus, onBothSides, requireEqual, until, withSchoolLab } from './school-lab.ts';
+import { atRest, treeCpuMs } from './process-cpu.ts';
+import { boxStatus, onBothSides, pidOf, requireEqual, until, withSchoolLab } from './school-lab.ts';
 import { campus, schema, seed, syncMap } from './school-mix.ts';
 
 const target = 0.95;
-
-/** At rest is who uses less than this of a processor in such a time. */
-const restCpuMs = 30;
-const restMs = 300;
 
 export interface CaptureSize {
   /** Of each side in each round. */
@@ -169,7 +164,9 @@ async function compare(
     spend(side, 1);
     if (side === 'with') {
       cpuMs.later -= treeCpuMs(pid);
-      await atRest(lab, pid);
+      // Nothing is put off any more.
+      await until(() => touchedThrough(lab) >= lastSeq(lab));
+      await atRest(pid);
       cpuMs.later += treeCpuMs(pid);
     }
     return (each * connections * 1000) / (endedAt - startedAt);
@@ -272,21 +269,6 @@ export function requireExactly(
     if (wrong >= 0) throw new Error(`the log holds ${found[wrong]} in place of ${expected[wrong]}`);
     if (found.length > expected.length) throw new Error(`the log holds more of ${name} than it committed`);
   }
-}
-
-/** Nothing is put off any more: the log knows what it touched, and the appliance uses next to no processor. */
-async function atRest(lab: Lab, pid: number): Promise<void> {
-  await until(() => touchedThrough(lab) >= lastSeq(lab));
-  for (let before = -Infinity; treeCpuMs(pid) - before > restCpuMs; ) {
-    before = treeCpuMs(pid);
-    await sleep(restMs);
-  }
-}
-
-async function pidOf(lab: Lab, name: 'appliance' | 'campus-postgres'): Promise<number> {
-  const pid = (await lab.status()).processes.find((process) => process.name === name)?.pid;
-  if (pid === undefined || pid === null) throw new Error(`${name} does not run`);
-  return pid;
 }
 
 function readLog<T>(lab: Lab, read: (log: Database.Database) => T): T {

@@ -1,5 +1,6 @@
 /** Processor time as the kernel counts it. */
 import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 interface Times {
   parent: number;
@@ -8,6 +9,18 @@ interface Times {
 }
 
 const tickMs = 10;
+
+/** At rest is who uses less than this of a processor in such a time. */
+const restCpuMs = 30;
+const restMs = 300;
+
+/** Resolves when a process and its children use next to no processor. */
+export async function atRest(pid: number): Promise<void> {
+  for (let before = -Infinity; treeCpuMs(pid) - before > restCpuMs; ) {
+    before = treeCpuMs(pid);
+    await sleep(restMs);
+  }
+}
 
 /** Of a process and all its children that live, grandchildren left out. */
 export function treeCpuMs(pid: number): number {

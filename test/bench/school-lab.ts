@@ -58,6 +58,12 @@ export async function withSchoolLab<T>(
   }
 }
 
+export async function pidOf(lab: Lab, name: 'appliance' | 'campus-postgres'): Promise<number> {
+  const pid = (await lab.status()).processes.find((process) => process.name === name)?.pid;
+  if (pid === undefined || pid === null) throw new Error(`${name} does not run`);
+  return pid;
+}
+
 /** Connections to both databases, for as long as the work lasts. */
 export async function onBothSides<T>(lab: Lab, work: (site: Site) => Promise<T>): Promise<T> {
   const { campus: here, cloud: there } = lab.addresses();

@@ -22,15 +22,15 @@ function parts(lastSeq: number, { onTheWay = 20 } = {}) {
     },
   };
   const at = (seq: number): PushAnswer => ({ cursor: { epoch: 'one', seq }, parked: 0 });
-  const pack = async (lines: readonly string[]) => lines.map(Number);
-  const options: DrainOptions<number[]> = {
+  const pack = async (lines: readonly string[]) => lines;
+  const options: DrainOptions<readonly string[]> = {
     log,
     relay: {
       sync: async () => at(log.acknowledged),
       pack,
       push(_header, packed, signal) {
         const answer = Promise.withResolvers<PushAnswer>();
-        sent.push({ seqs: packed.flat(), signal, answer });
+        sent.push({ seqs: packed.flat().map(Number), signal, answer });
         return answer.promise;
       },
     },

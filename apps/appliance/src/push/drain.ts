@@ -5,7 +5,7 @@
  */
 import type { BatchHeader, BootTimes } from '@skooly-edge/sync-protocol';
 import type { BatchSize } from './batch-size.ts';
-import type { ReadyRuns, RunSource } from './ready-runs.ts';
+import type { PackedBlocks, ReadyRuns, RunSource } from './ready-runs.ts';
 
 /** What draining needs of the sync log. */
 export interface PendingLog extends RunSource {
@@ -19,13 +19,13 @@ export interface PushAnswer {
 }
 
 /** What draining needs of the relay. `Packed`: some transactions as they are sent. */
-export interface PushTarget<Packed = Buffer[]> {
+export interface PushTarget<Packed extends PackedBlocks = Buffer[]> {
   sync(epoch: string, signal: AbortSignal): Promise<PushAnswer>;
   pack(lines: readonly string[]): Promise<Packed>;
   push(header: BatchHeader, packed: readonly Packed[], signal: AbortSignal): Promise<PushAnswer>;
 }
 
-export interface DrainOptions<Packed = Buffer[]> {
+export interface DrainOptions<Packed extends PackedBlocks = Buffer[]> {
   log: PendingLog;
   relay: PushTarget<Packed>;
   ready: ReadyRuns<Packed>;
@@ -45,7 +45,10 @@ interface SentBatch {
   answer: Promise<PushAnswer>;
 }
 
-export async function drain<Packed>(options: DrainOptions<Packed>, signal: AbortSignal): Promise<void> {
+export async function drain<Packed extends PackedBlocks>(
+  options: DrainOptions<Packed>,
+  signal: AbortSignal,
+): Promise<void> {
   const { log, onAnswer } = options;
   const position = options.position ?? (await ask(options, signal));
   log.acknowledge(position.cursor.seq);
@@ -59,7 +62,7 @@ export async function drain<Packed>(options: DrainOptions<Packed>, signal: Abort
   }
 }
 
-async function ask<Packed>(
+async function ask<Packed extends PackedBlocks>(
   { log, relay, batchSize, monotonicMs }: DrainOptions<Packed>,
   signal: AbortSignal,
 ): Promise<PushAnswer> {
@@ -69,7 +72,10 @@ async function ask<Packed>(
   return position;
 }
 
-async function sendAll<Packed>(options: DrainOptions<Packed>, signal: AbortSignal): Promise<void> {
+async function sendAll<Packed extends PackedBlocks>(
+  options: DrainOptions<Packed>,
+  signal: AbortSignal,
+): Promise<void> {
   const { log, ready, batchSize, onAnswer } = options;
   const onTheWay: SentBatch[] = [];
   const hasRoom = () => {
@@ -99,7 +105,7 @@ async function sendAll<Packed>(options: DrainOptions<Packed>, signal: AbortSigna
   }
 }
 
-async function send<Packed>(
+async function send<Packed extends PackedBlocks>(
   { log, relay, ready, batchSize, boots, monotonicMs }: DrainOptions<Packed>,
   after: number,
   signal: AbortSignal,

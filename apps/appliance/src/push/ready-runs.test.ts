@@ -49,6 +49,23 @@ it('nothing is made ready of a run that is still growing', async () => {
   expect(linesOf(await ready.take(0, 512 * kib))).toHaveLength(10);
 });
 
+it('no more is made ready than may be kept, and it is made as it is needed', async () => {
+  log.lastSeq = 10_000;
+  const pack = async (lines: readonly string[]) => {
+    packed.push(...lines);
+    return [Buffer.alloc(700)];
+  };
+  const bounded = new ReadyRuns(log, pack, 1_400);
+  await bounded.fill(0, never);
+  expect(packed).toHaveLength(4_000);
+  await bounded.fill(0, never);
+  expect(packed).toHaveLength(4_000);
+  log.acknowledged = 2_000;
+  await bounded.fill(2_000, never);
+  expect(packed).toHaveLength(6_000);
+  expect((await bounded.take(6_000, kib * kib)).at(-1)?.lastSeq).toBe(10_000);
+});
+
 it('what is not acknowledged can be taken again, and what is, is let go', async () => {
   log.lastSeq = 4_000;
   const first = await ready.take(0, 4_096 * kib);

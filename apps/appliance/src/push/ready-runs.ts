@@ -29,6 +29,9 @@ export interface ReadyRun<Packed> {
   packed: Packed;
 }
 
+/** Blocks as they are sent, whose lengths tell what they take in memory. */
+export type PackedBlocks = readonly { readonly length: number }[];
+
 /** Uncompressed: what a link of 256 kbit/s carries in about three seconds. Smaller runs compress less. */
 const runBytes = 1024 * 1024;
 const maxRunTransactions = 2_000;
@@ -36,19 +39,25 @@ const maxRunTransactions = 2_000;
 /** A kept run that is so many times larger than what may be sent is made anew, smaller. */
 const tooLarge = 2;
 
-/** Uncompressed bytes of the log that are kept ready: about a tenth of it as it is sent. */
-const maxReadyBytes = 48 * 1024 * 1024;
+/** Bytes that are kept ready, as they are sent: about a million changes, and what a link of 256 kbit/s carries in a quarter of an hour. */
+const maxReadyBytes = 24 * 1024 * 1024;
 
-export class ReadyRuns<Packed> {
+export class ReadyRuns<Packed extends PackedBlocks> {
   readonly #log: RunSource;
   readonly #pack: (lines: readonly string[]) => Promise<Packed>;
+  readonly #maxReadyBytes: number;
   #epoch = '';
   #runs: ReadyRun<Packed>[] = [];
   #making: Promise<unknown> = Promise.resolve();
 
-  constructor(log: RunSource, pack: (lines: readonly string[]) => Promise<Packed>) {
+  constructor(
+    log: RunSource,
+    pack: (lines: readonly string[]) => Promise<Packed>,
+    readyBytes = maxReadyBytes,
+  ) {
     this.#log = log;
     this.#pack = pack;
+    this.#maxReadyBytes = readyBytes;
   }
 
   /**
@@ -81,12 +90,16 @@ export class ReadyRuns<Packed> {
         this.#forget();
         const kept = this.#runs.findLast((run) => run.after >= at);
         const end = kept?.lastSeq ?? at;
-        if (this.#runs.reduce((sum, run) => sum + run.bytes, 0) >= maxReadyBytes) return null;
+        if (this.#readyBytes >= this.#maxReadyBytes) return null;
         return (await this.#make(end, maxBytes, true))?.lastSeq ?? null;
       });
       if (next === null) return;
       at = next;
     }
+  }
+
+  get #readyBytes(): number {
+    return this.#runs.flatMap(({ packed }) => packed).reduce((sum, { length }) => sum + length, 0);
   }
 
   /** What is acknowledged is not needed again; what belongs to another log, or to this one before it was turned back, never was. */

@@ -3,7 +3,7 @@
  * 200 MiB where nobody tells it otherwise, and it can only be told when a process begins. So the process replaces itself in
  * place: same pid, same open files. Where it cannot, or was given options of Node by whoever started it, it goes on as it is.
  */
-const nodeOptions = ['--max-semi-space-size=16'];
+const nodeOptions = ['--max-semi-space-size=16', '--max-old-space-size=2000'];
 
 export interface Start {
   env: Readonly<Record<string, string | undefined>>;
