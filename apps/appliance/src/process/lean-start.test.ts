@@ -11,7 +11,8 @@ const argv = ['/usr/bin/node', '/opt/skooly-edge.ts', 'serve'];
 test('the daemon begins anew with settings that keep it small, and what it was given stays', () => {
   const command = leanCommand({ env: { LANG: 'fr', MALLOC_ARENA_MAX: '4' }, execArgv: [], argv });
   expect(command?.file).toBe('/usr/bin/node');
-  expect(command?.args).toEqual([argv[0], '--max-semi-space-size=4', '--expose-gc', ...argv.slice(1)]);
+  const options = ['--max-semi-space-size=16', '--max-old-space-size=2000', '--expose-gc'];
+  expect(command?.args).toEqual([argv[0], ...options, ...argv.slice(1)]);
   expect(command?.env).toMatchObject({ LANG: 'fr', MALLOC_ARENA_MAX: '4', MALLOC_TRIM_THRESHOLD_: '262144' });
 });
 

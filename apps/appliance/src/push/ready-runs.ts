@@ -39,8 +39,8 @@ const maxRunTransactions = 2_000;
 /** A kept run that is so many times larger than what may be sent is made anew, smaller. */
 const tooLarge = 2;
 
-/** Bytes that are kept ready, as they are sent: about a million changes, and what a link of 256 kbit/s carries in a quarter of an hour. */
-const maxReadyBytes = 24 * 1024 * 1024;
+/** Bytes that are kept ready, as they are sent: about a million changes, and what a link of 256 kbit/s carries in ten minutes. */
+const maxReadyBytes = 20 * 1024 * 1024;
 
 export class ReadyRuns<Packed extends PackedBlocks> {
   readonly #log: RunSource;

@@ -6,11 +6,17 @@ import { steadyCommand } from './steady-start.ts';
 
 const argv = ['/usr/bin/node', '/opt/skooly-relay.ts', 'serve'];
 
-test('the relay begins anew with little room for young objects, and what it was given stays', () => {
+test('the relay begins anew with little room for garbage, and what it was given stays', () => {
   const command = steadyCommand({ env: { LANG: 'fr', GONE: undefined }, execArgv: [], argv });
   expect(command).toEqual({
     file: '/usr/bin/node',
-    args: ['/usr/bin/node', '--max-semi-space-size=16', '/opt/skooly-relay.ts', 'serve'],
+    args: [
+      '/usr/bin/node',
+      '--max-semi-space-size=16',
+      '--max-old-space-size=2000',
+      '/opt/skooly-relay.ts',
+      'serve',
+    ],
     env: { LANG: 'fr' },
   });
 });

@@ -1,7 +1,12 @@
 /**
- * Starts the relay so that a thousand campuses that come back at once take no more memory than a few: V8 lets young objects take up to
- * 200 MiB where nobody tells it otherwise, and it can only be told when a process begins. So the process replaces itself in
- * place: same pid, same open files. Where it cannot, or was given options of Node by whoever started it, it goes on as it is.
+ * Starts the relay so that neither a thousand campuses that come back at once nor a backlog of millions take much more memory than a
+ * little work does. V8 can only be told so when a process begins, so the process replaces itself in place: same pid, same open
+ * files. Where it cannot, or was given options of Node by whoever started it, it goes on as it is.
+ */
+
+/**
+ * Left alone, V8 lets young objects take up to 200 MiB, and the rest grow to four times what is in use before it collects; to
+ * twice, where the whole may not become larger than 2 GiB.
  */
 const nodeOptions = ['--max-semi-space-size=16', '--max-old-space-size=2000'];
 
