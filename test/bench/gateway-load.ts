@@ -35,12 +35,6 @@ export interface Load {
   next(): Ask;
 }
 
-export interface LoadResult {
-  seconds: number;
-  /** Sorted. */
-  latenciesMs: Float64Array;
-}
-
 /** Of a hundred: 15 files of the page, 10 lists of classes, 65 reads of one class or pupil, 5 roll calls, 3 lists of marks, 2 payments. */
 export function mixOf(school: School, random: RandomSource): () => Ask {
   const authorization = `Bearer ${school.token}`;
@@ -90,35 +84,49 @@ export function mixOf(school: School, random: RandomSource): () => Ask {
   };
 }
 
-/** @throws at the first answer that is not what the school's people expect. */
-export async function asFastAsAnswered(load: Load, requests: number): Promise<LoadResult> {
+/** @returns the seconds that it took. @throws at the first answer that is not what the school's people expect. */
+export async function asFastAsAnswered(load: Load, requests: number): Promise<number> {
   await using users = openUsers(load);
-  const latenciesMs = new Float64Array(requests);
   let sent = 0;
   const startedAt = performance.now();
   const user = async () => {
     while (sent < requests) {
-      const index = sent++;
-      const askedAt = performance.now();
+      sent++;
       await users.ask(load.next());
-      latenciesMs[index] = performance.now() - askedAt;
     }
   };
   await Promise.all(Array.from({ length: load.connections }, user));
-  return { seconds: (performance.now() - startedAt) / 1000, latenciesMs: latenciesMs.sort() };
+  return (performance.now() - startedAt) / 1000;
 }
 
-/** @throws at the first answer that is not what the school's people expect. */
-export async function atRate(load: Load, requests: number, perSecond: number): Promise<LoadResult> {
-  await using users = openUsers(load);
-  const latenciesMs = new Float64Array(requests);
+/**
+ * The requests are due at each of the loads in turn, so that all of them feel the same machine.
+ *
+ * @param requests Of each load.
+ * @param perSecond Of all together.
+ * @returns the latencies of each load, sorted.
+ * @throws at the first answer that is not what the school's people expect.
+ */
+export async function atRate(
+  loads: readonly Load[],
+  requests: number,
+  perSecond: number,
+): Promise<Float64Array[]> {
+  await using opened = new AsyncDisposableStack();
+  const ways = loads.map((load) => ({
+    next: load.next,
+    users: opened.use(openUsers(load)),
+    latenciesMs: new Float64Array(requests),
+  }));
   const asked: Promise<void>[] = [];
+  const all = requests * ways.length;
   const startedAt = performance.now();
-  for (let index = 0; index < requests; ) {
-    const dueUntil = Math.min(requests, Math.ceil(((performance.now() - startedAt) / 1000) * perSecond));
+  for (let index = 0; index < all; ) {
+    const dueUntil = Math.min(all, Math.ceil(((performance.now() - startedAt) / 1000) * perSecond));
     for (; index < dueUntil; index++) {
-      const [slot, dueAt] = [index, startedAt + (index / perSecond) * 1000];
-      const answered = users.ask(load.next()).then(() => {
+      const { next, users, latenciesMs } = ways[index % ways.length] as (typeof ways)[number];
+      const [slot, dueAt] = [Math.floor(index / ways.length), startedAt + (index / perSecond) * 1000];
+      const answered = users.ask(next()).then(() => {
         latenciesMs[slot] = performance.now() - dueAt;
       });
       answered.catch(() => {});
@@ -127,7 +135,7 @@ export async function atRate(load: Load, requests: number, perSecond: number): P
     await sleep(1);
   }
   await Promise.all(asked);
-  return { seconds: (performance.now() - startedAt) / 1000, latenciesMs: latenciesMs.sort() };
+  return ways.map(({ latenciesMs }) => latenciesMs.sort());
 }
 
 export const percentile = (sorted: Float64Array, share: number) =>

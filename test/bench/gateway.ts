@@ -1,7 +1,8 @@
 /**
- * What the gateway costs its users: the same requests straight to Skooly and through the box's gateway to the same Skooly, in turns.
+ * What the gateway costs its users: the same requests straight to Skooly and through the box's gateway to the same Skooly.
  * Once ONLINE, where Skooly in the cloud answers, and once LOCAL, where the one on the box does. Requests per second with every
- * connection busy, and then the latency of either way at half the rate that Skooly alone can do.
+ * connection busy, in turns; then the latency of either way at half the rate that Skooly alone can do, the requests going one and the other
+ * way by turns: a machine that stops for a moment stops for both.
  *
  * The cable is left out of the way of the requests, so that nothing but the gateway lies between.
  */
@@ -178,7 +179,7 @@ async function compare(
     for (let round = 0; round < rounds; round++) {
       for (const [name, load] of inTurns({ direct, through }, round)) {
         const cpuBefore = cpuMsOf(place.pid);
-        busy[name].push(requests / (await asFastAsAnswered(load, requests)).seconds);
+        busy[name].push(requests / (await asFastAsAnswered(load, requests)));
         cpuMs[name] += cpuMsOf(place.pid) - cpuBefore;
       }
       report(
@@ -188,8 +189,10 @@ async function compare(
     const perSecond = median(busy.direct) / 2;
     const calm = { direct: [] as Float64Array[], through: [] as Float64Array[] };
     for (let round = 0; round < rounds; round++) {
-      for (const [name, load] of inTurns({ direct, through }, round))
-        calm[name].push((await atRate(load, requests, perSecond)).latenciesMs);
+      const both = inTurns({ direct, through }, round);
+      const loads = both.map(([, load]) => load);
+      for (const [place, latenciesMs] of (await atRate(loads, requests, perSecond)).entries())
+        calm[(both[place] as (typeof both)[number])[0]].push(latenciesMs);
     }
     if ((await countPayments(database)) !== payments) throw new Error('a payment is not there exactly once');
     const addedP99s = added(calm, 0.99);
