@@ -24,6 +24,7 @@ import {
   percentile,
   type School,
 } from './gateway-load.ts';
+import { pidOf } from './school-lab.ts';
 
 const connections = 16;
 /** The password of every person in a seeded school. */
@@ -109,7 +110,7 @@ export async function measureGateway(
   const { cloud, campus } = lab.addresses();
   await stateIs(lab, 'ONLINE');
   report('ONLINE: Skooly in the cloud');
-  const pid = (await lab.status()).processes.find(({ name }) => name === 'appliance')?.pid ?? 0;
+  const pid = await pidOf(lab, 'appliance');
   const online = await compare({ ...cloud, pid, gateway: campus.gateway, site: 'cloud' }, size, report);
   // What was written in the cloud is to be on the box when it writes the same rows.
   await requireEqual(lab);

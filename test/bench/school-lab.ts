@@ -58,7 +58,8 @@ export async function withSchoolLab<T>(
   }
 }
 
-export async function pidOf(lab: Lab, name: 'appliance' | 'campus-postgres'): Promise<number> {
+/** @throws when it does not run. */
+export async function pidOf(lab: Lab, name: 'appliance' | 'relay' | 'campus-postgres'): Promise<number> {
   const pid = (await lab.status()).processes.find((process) => process.name === name)?.pid;
   if (pid === undefined || pid === null) throw new Error(`${name} does not run`);
   return pid;
@@ -117,8 +118,7 @@ export interface Memory {
 
 /** Of a process of the lab, as the kernel says. @throws when it does not run. */
 export async function memoryOf(lab: Lab, name: 'appliance' | 'relay'): Promise<Memory> {
-  const pid = (await lab.status()).processes.find((process) => process.name === name)?.pid;
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const status = readFileSync(`/proc/${await pidOf(lab, name)}/status`, 'utf8');
   const bytes = (field: string) => Number(new RegExp(`${field}:\\s+(\\d+) kB`).exec(status)?.[1]) * 1024;
   return { rssBytes: bytes('VmRSS'), peakBytes: bytes('VmHWM') };
 }
