@@ -8,6 +8,8 @@ export class Session {
   readonly database: Database;
   readonly #options: Partial<TransactionOptions>;
   #transaction: Transaction | null = null;
+  /** The last statement that was sent, answered or not. */
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(process: Process, database: Database, options: Partial<TransactionOptions> = {}) {
     this.process = process;
@@ -27,9 +29,18 @@ export class Session {
     this.#transaction = this.database.begin(this.#options);
   }
 
-  /** One statement, or several in one message. */
-  async run<T>(statement: (transaction: Transaction) => Promise<T> | T): Promise<T> {
+  /** One statement, or several in one message. Those that are sent without waiting for an answer are worked on in their order. */
+  run<T>(statement: (transaction: Transaction) => Promise<T> | T): Promise<T> {
     const { transaction } = this;
+    const answer = this.#last.then(() => this.#work(transaction, statement));
+    this.#last = answer.catch(() => {});
+    return answer;
+  }
+
+  async #work<T>(
+    transaction: Transaction,
+    statement: (transaction: Transaction) => Promise<T> | T,
+  ): Promise<T> {
     await this.process.step();
     // It may have died while this was on its way.
     if (!this.process.alive) return this.process.never();

@@ -272,10 +272,10 @@ export class Box {
     const chunks = chance.happens(0.2) ? chance.shuffled(pieces).map((piece) => [piece]) : [pieces];
     for (const chunk of chunks) {
       for (const piece of chunk) addPiece(order, piece);
-      for (let group = order.nextGroup(); group; group = order.nextGroup()) {
+      for (let groups = order.nextGroups(); groups.length > 0; groups = order.nextGroups()) {
         await process.step();
-        await follower.apply(group, never);
-        order.done(group);
+        await follower.apply(groups, never);
+        order.done(groups);
       }
     }
   }

@@ -18,12 +18,12 @@ const block = (some: readonly FeedEntry[]) => openFeedBlock(encodeFeedBlock(some
 
 /** The seqs of one group after the other. */
 function drained(order: EntryOrder): number[][] {
-  const groups: number[][] = [];
-  for (let group = order.nextGroup(); group; group = order.nextGroup()) {
-    groups.push(group.heads.map(({ seq }) => seq));
-    order.done(group);
+  const seqs: number[][] = [];
+  for (let groups = order.nextGroups(); groups.length > 0; groups = order.nextGroups()) {
+    seqs.push(...groups.map(({ heads }) => heads.map(({ seq }) => seq)));
+    order.done(groups);
   }
-  return groups;
+  return seqs;
 }
 
 test('a block is a group by itself, between the entries before and behind it', () => {
@@ -46,6 +46,18 @@ test('of a block whose beginning came as entries the rest is applied', () => {
   order.addBlock(block(entries(3, 6)));
   expect(drained(order).flat()).toEqual([1, 2, 3, 4, 5, 6]);
   expect(order.empty).toBe(true);
+});
+
+test('what has come is taken together, in order and up to a bound', () => {
+  const order = new EntryOrder(0);
+  order.addBlock(block(entries(6_002, 6_003)));
+  for (const from of [1, 2_001, 4_001]) order.addBlock(block(entries(from, from + 1_999)));
+  order.add(entry(6_001));
+  order.addBlock(block(entries(6_004, 8_004)));
+  const together = order.nextGroups().map(({ heads }) => heads.at(-1)?.seq);
+  expect(together).toEqual([2_000, 4_000, 6_000, 6_001, 6_003]);
+  order.done(order.nextGroups());
+  expect(order.nextGroups().map(({ heads }) => heads.at(-1)?.seq)).toEqual([8_004]);
 });
 
 test('a block waits for what comes before it', () => {

@@ -4,8 +4,11 @@
  */
 import { type FeedEntry, type FeedGroup, groupOfEntries } from '@skooly-edge/sync-protocol';
 
-/** One commit of the campus takes up to this many changes of single entries; a single larger commit of the cloud is still taken. */
+/** A group takes up to this many changes of single entries; a single larger commit of the cloud is still taken. */
 const maxGroupChanges = 2_000;
+
+/** Groups that have come are taken together up to this many entries: one wait for the disk and one for capture for all of them. */
+const maxTogether = 8_000;
 
 export class EntryOrder {
   readonly #early = new Map<number, FeedEntry>();
@@ -39,9 +42,19 @@ export class EntryOrder {
     else this.#takeApart(block);
   }
 
-  /** What can be applied next, in one commit; null while the next entry, or the end of its commit, is missing. */
-  nextGroup(): FeedGroup | null {
-    const next = this.#applied + 1;
+  /** What can be applied next, in one commit; none while the next entry, or the end of its commit, is missing. */
+  nextGroups(): FeedGroup[] {
+    const groups: FeedGroup[] = [];
+    let entries = 0;
+    for (let next = this.#applied + 1; ; next = this.#applied + 1 + entries) {
+      const group = this.#groupAt(next);
+      if (!group || (groups.length > 0 && entries + group.heads.length > maxTogether)) return groups;
+      groups.push(group);
+      entries += group.heads.length;
+    }
+  }
+
+  #groupAt(next: number): FeedGroup | null {
     const block = this.#early.has(next) ? undefined : this.#blocks.get(next);
     if (block) return block;
     const group: FeedEntry[] = [];
@@ -59,9 +72,9 @@ export class EntryOrder {
     return whole === 0 ? null : groupOfEntries(group.slice(0, whole));
   }
 
-  /** The group is applied. */
-  done({ heads }: FeedGroup): void {
-    for (const { seq } of heads) {
+  /** The groups are applied. */
+  done(groups: readonly FeedGroup[]): void {
+    for (const { seq } of groups.flatMap(({ heads }) => heads)) {
       this.#early.delete(seq);
       this.#applied = seq;
     }

@@ -1,9 +1,9 @@
 /**
  * The follower applies entries of the cloud's feed to the campus's database, in order, cursor and rows in one commit.
  *
- * A group whose rows stand as the cloud saw them, and of which this campus has changed nothing since, is written straight. For any
- * other: lock the rows, wait until capture has passed every local commit (milliseconds), ask the log what this
- * campus changed after each entry's stamp, decide column by column, write. An entry that cannot be applied because of
+ * Groups whose rows stand as the cloud saw them, and of which this campus has changed nothing since, are written straight, as many
+ * as have come in one commit. Any other has a commit of its own: lock the rows, wait until capture has passed every local commit
+ * (milliseconds), ask the log what this campus changed after each entry's stamp, decide column by column, write. An entry that cannot be applied because of
  * rows that this campus has pending is parked, later entries for the same rows wait behind it, and all are tried again
  * after every group, and when the cloud has judged more of this campus's transactions.
  *
@@ -24,6 +24,7 @@ import {
   type Row,
   RowImages,
   type Stamp,
+  type StraightPlan,
   StraightWay,
 } from '@skooly-edge/sync-protocol';
 import type { CampusCommit, CampusStore } from './campus-store.ts';
@@ -64,14 +65,15 @@ export class Follower {
   }
 
   /**
-   * Applies entries that follow the cursor without a gap. May be called again after a failure with the same entries: those
-   * behind the cursor are left out.
+   * Applies entries that follow the cursor without a gap, in one commit if they can be written straight, otherwise in one for each
+   * group. May be called again after a failure with the same entries: those behind the cursor are left out.
    */
-  async apply(group: FeedGroup, signal: AbortSignal): Promise<void> {
-    let applied: AppliedGroup | 'learned' | null;
-    do applied = await this.#commit((commit) => this.#applyGroup(commit, group, signal), signal);
+  async apply(groups: readonly FeedGroup[], signal: AbortSignal): Promise<void> {
+    let applied: AppliedGroups | 'learned' | 'apart' | null;
+    do applied = await this.#commit((commit) => this.#applyGroups(commit, groups, signal), signal);
     while (applied === 'learned');
-    if (applied) this.#forget(applied);
+    if (applied === 'apart') for (const group of groups) await this.apply([group], signal);
+    else if (applied) this.#forget(applied);
   }
 
   /** The cloud has judged more of this campus's transactions, or the schema is another one: what waits is tried again. */
@@ -132,13 +134,15 @@ export class Follower {
     return result;
   }
 
-  async #applyGroup(
+  /** @returns what is applied, if anything is; otherwise what has to come first. */
+  async #applyGroups(
     commit: CampusCommit,
-    group: FeedGroup,
+    groups: readonly FeedGroup[],
     signal: AbortSignal,
-  ): Promise<AppliedGroup | 'learned' | null> {
+  ): Promise<AppliedGroups | 'learned' | 'apart' | null> {
     const cursor = await commit.cursor();
-    const fresh = group.heads.filter(({ seq }) => seq > cursor.seq);
+    const heads = groups.flatMap((group) => group.heads);
+    const fresh = heads.filter(({ seq }) => seq > cursor.seq);
     const last = fresh.at(-1);
     if (!last) return null;
     if (fresh[0]?.seq !== cursor.seq + 1)
@@ -148,9 +152,10 @@ export class Follower {
     await this.#parked.load(commit);
     if (await this.#applyLearned(commit, signal)) return 'learned';
     await commit.date(last.committedAt);
-    const isPlain = fresh.length === group.heads.length && this.#parked.size === 0 && !commit.keepsUnknown;
-    if (!isPlain || !(await this.#writeStraight(commit, group, signal))) {
-      const entries = group.entries().filter(({ seq }) => seq > cursor.seq);
+    const isPlain = fresh.length === heads.length && this.#parked.size === 0 && !commit.keepsUnknown;
+    if (!isPlain || !(await this.#writeStraight(commit, groups, signal))) {
+      if (groups.length > 1) return 'apart';
+      const entries = groups.flatMap((group) => group.entries()).filter(({ seq }) => seq > cursor.seq);
       await this.#applyEntries(commit, await commit.keep(joinParts(entries)), signal);
       await this.#retryParked(commit, signal);
     }
@@ -232,7 +237,7 @@ export class Follower {
   }
 
   async #write(commit: CampusCommit, entries: readonly FeedEntry[], signal: AbortSignal): Promise<void> {
-    if (await this.#writeStraight(commit, groupOfEntries(entries), signal)) return;
+    if (await this.#writeStraight(commit, [groupOfEntries(entries)], signal)) return;
     const { log, captured } = this.#options;
     const { catalog } = commit;
     const images = new RowImages(commit.rows, catalog);
@@ -261,20 +266,26 @@ export class Follower {
   /** Where this campus has written nothing that the cloud had not judged, and no row has drifted, no row need be looked at. */
   async #writeStraight(
     { catalog, rows }: CampusCommit,
-    group: FeedGroup,
+    groups: readonly FeedGroup[],
     signal: AbortSignal,
   ): Promise<boolean> {
     const { log, captured } = this.#options;
-    const judged = group.heads.reduce((least, { stamp }) => Math.min(least, stampHere(stamp, log)), Infinity);
-    const block = log.lastSeq > judged ? null : group.block();
-    if (!block) return false;
+    const stamps = groups.flatMap(({ heads }) => heads.map(({ stamp }) => stampHere(stamp, log)));
+    const judged = stamps.reduce((least, stamp) => Math.min(least, stamp), Infinity);
+    if (log.lastSeq > judged) return false;
     const straightWay = new StraightWay({ catalog, rows, campus: null });
-    const plan = straightWay.plan(block);
+    const plans: StraightPlan[] = [];
+    for (const group of groups) {
+      const block = group.block();
+      const plan = block && straightWay.plan(block);
+      if (!plan) return false;
+      plans.push(plan);
+    }
     const holds = async () => {
       await captured(signal);
       return log.lastSeq <= judged;
     };
-    return plan !== null && straightWay.apply(plan, { holds });
+    return straightWay.apply(plans, { holds });
   }
 
   #put(images: RowImages, entry: FeedEntry, item: Change | Correction, result: FollowResult): void {
@@ -283,7 +294,7 @@ export class Follower {
   }
 
   /** Stamps only grow, so that what the oldest entry still to come could ask for bounds what has to be remembered. */
-  #forget({ last, keptStamps }: AppliedGroup): void {
+  #forget({ last, keptStamps }: AppliedGroups): void {
     const { log } = this.#options;
     const oldestParked = this.#parked.inOrder()[0]?.entry;
     const open = [last.stamp, ...keptStamps, ...(oldestParked ? [oldestParked.stamp] : [])];
@@ -291,7 +302,7 @@ export class Follower {
   }
 }
 
-interface AppliedGroup {
+interface AppliedGroups {
   last: FeedHead;
   keptStamps: Stamp[];
 }

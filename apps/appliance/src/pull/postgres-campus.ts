@@ -64,12 +64,13 @@ export class PostgresCampus implements CampusStore {
   async #session(): Promise<Client> {
     if (this.#client) return this.#client;
     const { databaseUrl, logger } = this.#options;
-    const client = new Client(
-      sessionConfig(databaseUrl, {
+    const client = new Client({
+      ...sessionConfig(databaseUrl, {
         applicationName: 'skooly-edge pull',
         settings: { session_replication_role: 'replica', deadlock_timeout: deadlockTimeout },
       }),
-    );
+      pipeline: true,
+    });
     client.on('error', (error) => {
       logger.warn({ err: error }, 'the database connection of pull broke');
       if (this.#client === client) this.#client = null;

@@ -2,8 +2,8 @@
  * Pull follows this campus's feed with Electric's official client and hands what comes to the follower, in order and
  * without gaps: entries it has already seen are left out, entries that come too early wait for those before them.
  *
- * It has a watchdog of its own: every failure, and every return of the link, begins a new stream at the cursor. The client
- * waits while entries are being applied, so that memory is bounded by a few chunks of the feed.
+ * It has a watchdog of its own: every failure, and every return of the link, begins a new stream at the cursor. While entries are
+ * being applied the client goes on until a few chunks of the feed wait (`arrivals.ts`).
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -19,10 +19,11 @@ import { fetch } from 'undici';
 import type { RelayAuthorization } from '../enrol/relay-session.ts';
 import type { SyncPosition } from '../relay-client/relay-client.ts';
 import type { ReceivedBlock, ReceivedEntry } from '../sync-log/received.ts';
+import { type Arrival, Arrivals } from './arrivals.ts';
 import { EntryOrder } from './entry-order.ts';
 import { leapToKept } from './feed-kept.ts';
 import type { Follower } from './follower.ts';
-import { addPiece, type Piece, type PieceColumns, readPiece } from './pieces.ts';
+import { addPiece, type PieceColumns, readPiece } from './pieces.ts';
 
 export interface PullState {
   lastPullAt: Date | null;
@@ -128,25 +129,23 @@ export class Pull {
       signal: AbortSignal.any([signal, stop.signal]),
       onError: (error) => failed.reject(error),
     });
-    const order = new EntryOrder(cursor.seq);
-    // The next part of the feed is fetched while one is applied.
-    let receiving = Promise.resolve();
+    const arrivals = new Arrivals();
     stream.subscribe(
       async (messages) => {
         const { shapeHandle, lastOffset } = stream;
         // An error must not leave this callback: the client would throw it at the process.
         try {
-          const pieces = await this.#keep(messages as Message[], signal);
-          await receiving;
-          receiving = this.#receive(pieces, messages as Message[], order, signal)
-            .then(onProgress)
-            .then(() => this.#rememberShape({ shapeHandle, lastOffset }, position))
-            .catch(failed.reject);
+          const arrival = await this.#keep(messages as Message[], signal);
+          await arrivals.add({ ...arrival, place: { shapeHandle, lastOffset } });
         } catch (error) {
           failed.reject(error);
         }
       },
       (error) => failed.reject(error),
+    );
+    const order = new EntryOrder(cursor.seq);
+    const applying = this.#applyArrivals(arrivals, { order, position, signal, onProgress }).catch(
+      failed.reject,
     );
     const aborted = new Promise<void>((resolve) => {
       if (signal.aborted) resolve();
@@ -157,12 +156,19 @@ export class Pull {
     } finally {
       stop.abort();
       stream.unsubscribeAll();
-      await receiving;
+      arrivals.close();
+      await applying;
     }
   }
 
   /** What came is kept before anything of it is applied, and while what came before is being applied. */
-  async #keep(messages: Message[], signal: AbortSignal): Promise<Piece[]> {
+  async #keep(messages: Message[], signal: AbortSignal): Promise<Omit<Arrival, 'place'>> {
+    const says = (control: string) =>
+      messages.some((message) => isControlMessage(message) && message.headers.control === control);
+    if (says('must-refetch')) {
+      await this.#forgetShape();
+      throw new Error('the shape begins anew');
+    }
     await this.#options.room?.(signal);
     // A real Electric also tells of entries that the cloud no longer keeps.
     const pieces = messages
@@ -170,31 +176,29 @@ export class Pull {
       .filter(({ headers }) => headers.operation === 'insert')
       .map(({ value }) => readPiece(value as unknown as PieceColumns));
     await this.#options.keepReceived(pieces.map(({ received }) => received));
-    return pieces;
+    return { pieces, isEnd: says('up-to-date') };
   }
 
-  async #receive(
-    pieces: readonly Piece[],
-    messages: Message[],
-    order: EntryOrder,
-    signal: AbortSignal,
+  async #applyArrivals(
+    arrivals: Arrivals,
+    { order, position, signal, onProgress }: StreamProgress,
   ): Promise<void> {
-    if (messages.some(({ headers }) => 'control' in headers && headers.control === 'must-refetch')) {
-      await this.#forgetShape();
-      throw new Error('the shape begins anew');
+    for (;;) {
+      const taken = await arrivals.take();
+      const last = taken.at(-1);
+      if (!last) return;
+      for (const piece of taken.flatMap(({ pieces }) => pieces)) addPiece(order, piece);
+      for (let groups = order.nextGroups(); groups.length > 0; groups = order.nextGroups()) {
+        this.state.upToDate = false;
+        await this.#options.follower.apply(groups, signal);
+        order.done(groups);
+        this.state.feedSeq = order.applied;
+        this.state.lastPullAt = new Date();
+      }
+      if (last.isEnd && order.empty) this.#markUpToDate();
+      onProgress();
+      await this.#rememberShape(last.place, position);
     }
-    for (const piece of pieces) addPiece(order, piece);
-    for (let group = order.nextGroup(); group; group = order.nextGroup()) {
-      this.state.upToDate = false;
-      await this.#options.follower.apply(group, signal);
-      order.done(group);
-      this.state.feedSeq = order.applied;
-      this.state.lastPullAt = new Date();
-    }
-    const ended = messages.some(
-      (message) => isControlMessage(message) && message.headers.control === 'up-to-date',
-    );
-    if (ended && order.empty) this.#markUpToDate();
   }
 
   #markUpToDate(): void {
@@ -215,14 +219,11 @@ export class Pull {
   }
 
   /** With a real Electric the place in the shape is Electric's own and has to be kept; ours is the cursor itself. */
-  async #rememberShape(
-    stream: Pick<ShapeStream<never>, 'shapeHandle' | 'lastOffset'>,
-    position: SyncPosition,
-  ): Promise<void> {
-    if (position.feed || !this.state.upToDate || !stream.shapeHandle) return;
+  async #rememberShape({ shapeHandle, lastOffset }: Arrival['place'], position: SyncPosition): Promise<void> {
+    if (position.feed || !this.state.upToDate || !shapeHandle) return;
     await this.#options.database.query('UPDATE sync.cursor SET shape_handle = $1, shape_offset = $2', [
-      stream.shapeHandle,
-      stream.lastOffset,
+      shapeHandle,
+      lastOffset,
     ]);
   }
 
@@ -238,6 +239,13 @@ export class Pull {
       'pull failed, tries again',
     );
   }
+}
+
+interface StreamProgress {
+  order: EntryOrder;
+  position: SyncPosition;
+  signal: AbortSignal;
+  onProgress(): void;
 }
 
 interface StoredCursor {

@@ -44,7 +44,7 @@ export async function applyBlocks(
       next = open(fresh[index + 1]);
     };
     const mayGoStraight = plan !== null && !parts.open && waiting.size === 0;
-    if (mayGoStraight && (await straightWay.apply(plan, { meanwhile: openNext }))) {
+    if (mayGoStraight && (await straightWay.apply([plan], { meanwhile: openNext }))) {
       applied = packed.heads.at(-1)?.seq ?? null;
       continue;
     }

@@ -60,6 +60,7 @@ export class PostgresCloud implements CloudStore {
         applicationName: 'skooly-relay ingest',
         settings: { session_replication_role: 'replica', ...rowsByKey },
       }),
+      pipeline: true,
       max: options.maxSessions,
       connectionTimeoutMillis: sessionWaitMs,
       idleTimeoutMillis: 30_000,

@@ -1,6 +1,7 @@
 /**
- * The rows that others refer to, as far as this commit has found them: there, and visible to the campus if it is one that writes,
- * and locked until the commit, so that each is asked for once however many blocks refer to it.
+ * The rows that others refer to, as far as this commit has asked for them: there, and visible to the campus if it is one that writes,
+ * and locked until the commit, so that each is asked for once however many blocks refer to it. An answer that says otherwise undoes
+ * all that was written since, and with it what is known here (`forget`).
  */
 import type { ChangeSet } from '../block/block.ts';
 import type { ForeignKey, Table } from '../postgres/apply/catalog.ts';
@@ -33,12 +34,12 @@ export class KnownParents {
   /** Whether every row that the set refers to anew is there, and the campus may see it. */
   async stand(table: Table, { op, after }: ChangeSet): Promise<boolean> {
     if (op === 'delete' || !after) return true;
-    for (const foreignKey of table.references) {
+    const there = table.references.map(async (foreignKey) => {
       const columns = foreignKey.childColumns.map((name) => after.values[after.names.indexOf(name)]);
-      if (columns.some((values) => values === undefined)) continue;
-      if (!(await this.#areThere(table, foreignKey, columns as (readonly Value[])[]))) return false;
-    }
-    return true;
+      if (columns.some((values) => values === undefined)) return true;
+      return this.#areThere(table, foreignKey, columns as (readonly Value[])[]);
+    });
+    return (await Promise.all(there)).every(Boolean);
   }
 
   async #areThere(
@@ -61,9 +62,8 @@ export class KnownParents {
       isGuarded && parent && parent.rule.scope !== null
         ? this.#areOwn(parent, foreignKey, wanted)
         : this.#exist(table, wanted);
-    if (!(await there)) return false;
     for (const identity of wanted.keys()) known.add(identity);
-    return true;
+    return there;
   }
 
   async #areOwn(

@@ -43,7 +43,10 @@ let client: Client;
 
 beforeAll(async () => {
   database = await createDatabase('straight_way');
-  client = new Client(sessionConfig(database.url, { applicationName: 'straight way' }));
+  client = new Client({
+    ...sessionConfig(database.url, { applicationName: 'straight way' }),
+    pipeline: true,
+  });
   await client.connect();
   await client.query(schema);
   await prepareSite({ adminUrl: database.url, site: 'cloud', syncMap, password: 'chain-test' });
@@ -58,17 +61,23 @@ beforeEach(() => client.query('BEGIN'));
 afterEach(() => client.query('ROLLBACK'));
 
 /** @returns whether it went straight; null when it was not even tried. */
-async function write(
+function write(campus: string | null, changes: Change[], options?: StraightOptions): Promise<boolean | null> {
+  return writeBlocks(campus, [changes], options);
+}
+
+async function writeBlocks(
   campus: string | null,
-  changes: Change[],
+  blocks: Change[][],
   options?: StraightOptions,
 ): Promise<boolean | null> {
   const catalog = await readCatalog(client, syncMap);
   const way = new StraightWay({ catalog, rows: postgresRows(client, catalog), campus });
-  const plan = way.plan(toBlock([{ seq: 1, committedAt: 1, changes }]));
+  const plans = blocks.map((changes, index) =>
+    way.plan(toBlock([{ seq: index + 1, committedAt: 1, changes }])),
+  );
   let asked = 0;
-  if (!plan) return null;
-  const applied = await way.apply(plan, { meanwhile: () => asked++, ...options });
+  if (!plans.every((plan) => plan !== null)) return null;
+  const applied = await way.apply(plans, { meanwhile: () => asked++, ...options });
   expect(asked).toBe(1);
   return applied;
 }
@@ -150,6 +159,26 @@ describe('nothing of a block is written when', () => {
     ['a value does not fit its type', marked('p1', 'twelve')],
   ])('%s', async (_case, change) => {
     expect(await straight(renamed('p1', 'Ngo', 'Ngo Bassé'), change)).toBe(false);
+    expect(await pupils()).toEqual(unchanged);
+  });
+});
+
+describe('of several blocks', () => {
+  it('a later one finds the rows as the earlier one left them, and may refer to them', async () => {
+    const blocks = [
+      [added('p3')],
+      [renamed('p3', 'Eto', 'Ada')],
+      [marked('p3', '11'), renamed('p3', 'Ada', 'Eve')],
+    ];
+    expect(await writeBlocks('mvan', blocks)).toBe(true);
+    expect(await pupils()).toContain('p3 Eve');
+  });
+
+  it('nothing is written when one cannot be, and a statement behind the one that failed does not hide why', async () => {
+    const many = ['a', 'b', 'c', 'd', 'e', 'f'].map((id) => [added(id)]);
+    expect(await writeBlocks('mvan', [[renamed('p1', 'Ngo', 'Eto')], [added('p2')], ...many])).toBe(false);
+    expect(await writeBlocks('mvan', [...many, [renamed('p2', 'Ada', 'Eve')]])).toBe(false);
+    expect(await writeBlocks('mvan', [...many, [marked('p7', '3')]])).toBe(false);
     expect(await pupils()).toEqual(unchanged);
   });
 });

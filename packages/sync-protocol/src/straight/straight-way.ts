@@ -1,11 +1,11 @@
 /**
- * The straight way to write changes of the other site: a block is written set by set, on the condition that every row stands as
+ * The straight way to write changes of the other site: blocks are written set by set, on the condition that every row stands as
  * that site saw it when it changed it. No row is looked at before: each statement says what must hold, and its count whether it
  * did. If every count is right, the merge would have found no conflict in any change, and each column would have become
- * what the other site wrote; if one is not, everything is undone, and the block goes the long way, with a look at every row.
+ * what the other site wrote; if one is not, everything is undone, and the blocks go the long way, with a look at every row.
  *
- * In this order: what the campus may do at all, by set, where a campus writes; then layer by layer, so that two changes of a row
- * stay in order, the sets; at the end foreign keys, and whose the parents are.
+ * In this order: what the campus may do at all, by set, where a campus writes; then block by block and layer by layer, so that two
+ * changes of a row stay in order, the sets; at the end foreign keys, and whose the parents are.
  *
  * It does not find out why a block cannot be applied: that is for the long way to say.
  */
@@ -29,9 +29,14 @@ export interface StraightContext {
 class NotAsSeen extends Error {}
 
 export interface StraightOptions {
+  /** Called once, while the database is at work. */
   meanwhile?(): void;
+  /** Asked when everything is written and locked, while foreign keys are looked at: whether it may stay. */
   holds?(): Promise<boolean>;
 }
+
+/** So many statements are sent before the first of them is answered: the database never waits for the next one. */
+const maxAhead = 4;
 
 /** A block, and its sets in the order in which they are written. */
 export interface StraightPlan {
@@ -60,19 +65,15 @@ export class StraightWay {
     this.#parents.forget();
   }
 
-  /**
-   * @param meanwhile Called once, while the database is at work.
-   * @param holds Asked when everything is written: whether it may stay.
-   * @returns whether the whole block is applied; if not, nothing of it is.
-   */
+  /** @returns whether all the blocks are applied, one behind the other; if not, nothing of them is. */
   async apply(
-    plan: StraightPlan,
+    plans: readonly StraightPlan[],
     { meanwhile = () => {}, holds = async () => true }: StraightOptions = {},
   ): Promise<boolean> {
     try {
       await this.#context.rows.attempt(async () => {
-        await this.#write(plan, meanwhile);
-        if (!(await holds())) throw new NotAsSeen();
+        await this.#write(plans, meanwhile);
+        await allAsSeen([holds(), ...this.#refer(plans)]);
       });
       return true;
     } catch (error) {
@@ -82,25 +83,32 @@ export class StraightWay {
     }
   }
 
-  async #write({ block, sets }: StraightPlan, meanwhile: () => void): Promise<void> {
-    const { catalog, rows } = this.#context;
-    const tableOf = (set: ChangeSet) => catalog.tables.get(set.table) as Table;
-    let running: Promise<void> | undefined;
+  async #write(plans: readonly StraightPlan[], meanwhile: () => void): Promise<void> {
+    const sets = plans.flatMap((plan) => plan.sets);
+    const answers: Promise<boolean>[] = [];
     for (const [index, set] of sets.entries()) {
-      const statement = this.#statement(tableOf(set), set);
-      await running;
-      running = asSeen(statement(), set);
-      // Whatever it comes to is looked at when the next one is ready.
-      running.catch(() => {});
-      if (index === 0) meanwhile();
+      const oldest = answers.at(-maxAhead);
+      if (oldest) await allAsSeen([oldest]);
+      const written = this.#statement(this.#table(set), set)();
+      answers.push(written.then((count) => count === set.size));
+      // Whatever it comes to is looked at in its turn.
+      answers.at(-1)?.catch(() => {});
+      if (index === Math.min(maxAhead, sets.length) - 1) meanwhile();
     }
-    await running;
-    for (const set of sets) this.#parents.wrote(tableOf(set), set);
-    for (const set of block.sets) {
-      if (!(await this.#parents.stand(tableOf(set), set))) throw new NotAsSeen();
-    }
-    const gone = block.sets.flatMap((set) => deletions(tableOf(set), set));
-    if (await rows.remainingChild(gone)) throw new NotAsSeen();
+    await allAsSeen(answers);
+  }
+
+  /** Whether what is written refers to rows that are there, and nothing to rows that are gone. */
+  #refer(plans: readonly StraightPlan[]): Promise<boolean>[] {
+    for (const set of plans.flatMap(({ sets }) => sets)) this.#parents.wrote(this.#table(set), set);
+    const sets = plans.flatMap(({ block }) => block.sets);
+    const stand = sets.map((set) => this.#parents.stand(this.#table(set), set));
+    const gone = sets.flatMap((set) => deletions(this.#table(set), set));
+    return [...stand, this.#context.rows.remainingChild(gone).then((child) => child === null)];
+  }
+
+  #table({ table }: ChangeSet): Table {
+    return this.#context.catalog.tables.get(table) as Table;
   }
 
   #statement(table: Table, { op, key, before, after }: ChangeSet): Statement {
@@ -112,8 +120,9 @@ export class StraightWay {
   }
 }
 
-async function asSeen(written: Promise<number>, { size }: ChangeSet): Promise<void> {
-  if ((await written) !== size) throw new NotAsSeen();
+/** @throws NotAsSeen, or the first error. */
+async function allAsSeen(answers: readonly Promise<boolean>[]): Promise<void> {
+  if (!(await Promise.all(answers)).every(Boolean)) throw new NotAsSeen();
 }
 
 /** Whether nothing that the set says of itself stands in the way. What does is judged, and said, on the long way. */
