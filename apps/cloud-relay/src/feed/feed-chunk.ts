@@ -41,19 +41,20 @@ export interface FeedChunk {
 }
 
 export async function makeChunk({ pool, seal, campus, after, upTo }: ChunkRequest): Promise<FeedChunk> {
-  const rows = await readRows(pool, campus, after, upTo ?? Number.MAX_SAFE_INTEGER);
+  const rows = await readRows(pool, campus, after, Math.min(upTo ?? Infinity, after + maxChunkRows));
   const messages = seal
     ? runsOf(rows).flatMap((run) => blockMessages(run, seal))
     : rows.map((row) => insertMessage(row));
   return { after, last: Number(rows.at(-1)?.seq ?? after), messages };
 }
 
+/** A feed has no gaps, so its numbers bound what is read: with a LIMIT, Postgres may sort all that follows for each chunk. */
 async function readRows(pool: Pool, campus: string, after: number, upTo: number): Promise<FeedColumns[]> {
   const { rows } = await pool.query<FeedColumns>(
     `SELECT ${columns.join(', ')} FROM (
        SELECT *, sum(octet_length(body)) OVER (ORDER BY seq) - octet_length(body) AS bytes_before
-       FROM (SELECT * FROM sync.feed WHERE campus = $1 AND seq > $2 AND seq <= $3 ORDER BY seq LIMIT ${maxChunkRows}) f
-     ) g WHERE bytes_before < ${maxChunkBytes} ORDER BY seq`,
+       FROM sync.feed WHERE campus = $1 AND seq > $2 AND seq <= $3
+     ) f WHERE bytes_before < ${maxChunkBytes} ORDER BY seq`,
     [campus, after, upTo],
   );
   return rows;
