@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { RelayError } from '../errors.ts';
+import { forgetRows } from './feed-rows.ts';
 
 export interface FeedRetentionSettings {
   keepDays: number;
@@ -95,11 +96,13 @@ async function removeUpTo(
   );
   let removed = 0;
   for (const { campus, last } of rows) {
+    const removedBefore = removed;
     for (let slice = 1; slice > 0 && !signal.aborted; ) {
       slice = await removeSlice(pool, campus, last);
       removed += slice;
       await sleep(pauseMs, undefined, { signal }).catch(() => {});
     }
+    if (removed > removedBefore) await forgetRows(pool, campus);
   }
   return removed;
 }

@@ -2,20 +2,21 @@
  * When the cloud last changed a row, or a column of it, as far as one campus can see: the row's commit timestamp settles
  * most questions about rows that the cloud itself wrote last, the campus's feed the rest. Asked only for conflicts.
  */
-import { type Change, quoteTable, type Row, rowId, rowSource, type Table } from '@skooly-edge/sync-protocol';
+import { type Change, quoteTable, type Row, rowSource, type Table } from '@skooly-edge/sync-protocol';
 import type { ClientBase } from 'pg';
+import { FeedRows } from '../feed/feed-rows.ts';
 import type { RowHistory } from './cloud-store.ts';
 
 export class PostgresHistory implements RowHistory {
   readonly #client: ClientBase;
-  readonly #campus: string;
+  readonly #feed: FeedRows;
   readonly #waitForFeed: () => Promise<boolean>;
   #feedIsCurrent: Promise<boolean> | null = null;
 
   /** @param waitForFeed Whether the feed came to hold, in good time, every commit that had happened at the call. */
   constructor(client: ClientBase, campus: string, waitForFeed: () => Promise<boolean>) {
     this.#client = client;
-    this.#campus = campus;
+    this.#feed = new FeedRows(client, campus);
     this.#waitForFeed = waitForFeed;
   }
 
@@ -42,34 +43,14 @@ export class PostgresHistory implements RowHistory {
     const last = await this.#lastWrite(table, key);
     if (last?.own && last.at < since) return false;
     if (!(await this.#feedCaughtUp())) return true;
-    const changes = await this.#feedChanges(table, key, since);
+    const changes = await this.#feed.changesOf(table.name, key, since);
     return changes.some(({ change }) => column === null || concerns(change, column));
   }
 
   async lastKnown(table: Table, key: Row): Promise<Row | null> {
     if (!(await this.#feedCaughtUp())) return null;
-    const [latest] = await this.#feedChanges(table, key, -1);
+    const [latest] = await this.#feed.changesOf(table.name, key, -1);
     return latest?.change.op === 'delete' ? latest.change.before : null;
-  }
-
-  /** Changes of the row in the campus's feed at `since` or later, the latest first. */
-  async #feedChanges(
-    table: Table,
-    key: Row,
-    since: number,
-  ): Promise<{ change: Change; committedAt: number }[]> {
-    const id = rowId(table.name, key);
-    const { rows } = await this.#client.query<{ body: string; committed_at: string }>(
-      `SELECT body, committed_at FROM sync.feed
-       WHERE campus = $1 AND committed_at >= $2 AND position($3 IN body) > 0 ORDER BY seq DESC`,
-      [this.#campus, since, JSON.stringify(Object.values(key)[0])],
-    );
-    return rows.flatMap(({ body, committed_at }) =>
-      (JSON.parse(body) as { changes: Change[] }).changes
-        .filter((change) => rowId(change.table, change.key) === id)
-        .reverse()
-        .map((change) => ({ change, committedAt: Number(committed_at) })),
-    );
   }
 
   /** Whether the feed holds every commit that had happened when this was first asked. The rows are locked since then. */

@@ -113,6 +113,17 @@ CREATE TABLE IF NOT EXISTS sync.feed (
   PRIMARY KEY (campus, seq)
 );
 ALTER TABLE sync.feed REPLICA IDENTITY FULL;
+-- In which entries of a campus's feed a row was changed, by the hash of its table and key, and up to which entry that is known.
+CREATE TABLE IF NOT EXISTS sync.feed_row (
+  campus text NOT NULL,
+  row_hash bigint NOT NULL,
+  seq bigint NOT NULL,
+  PRIMARY KEY (campus, row_hash, seq)
+);
+CREATE TABLE IF NOT EXISTS sync.feed_row_end (
+  campus text PRIMARY KEY,
+  seq bigint NOT NULL
+);
 
 -- How far the feed is written: the WAL position, and per campus the last seq and stamp.
 CREATE TABLE IF NOT EXISTS sync.feed_position (
