@@ -1,17 +1,27 @@
 /**
  * When the cloud last changed a row, or a column of it, as far as one campus can see: the row's commit timestamp settles
- * most questions about rows that the cloud itself wrote last, the campus's feed the rest. Asked only for conflicts.
+ * most questions about rows that the cloud itself wrote last, the campus's feed the rest. Asked only for conflicts, about rows that are
+ * locked and not yet written: several columns of a row, and its times in doubt, are settled by what was read once.
  */
-import { type Change, quoteTable, type Row, rowSource, type Table } from '@skooly-edge/sync-protocol';
+import { type Change, quoteTable, type Row, rowId, rowSource, type Table } from '@skooly-edge/sync-protocol';
 import type { ClientBase } from 'pg';
-import { FeedRows } from '../feed/feed-rows.ts';
+import { FeedRows, type RowChange } from '../feed/feed-rows.ts';
 import type { RowHistory } from './cloud-store.ts';
+
+interface LastWrite {
+  /** Microseconds since 1970-01-01 UTC. */
+  at: number;
+  /** By the cloud's own writers. What ingest applied is dated by its campus: the cloud may have changed the row later. */
+  own: boolean;
+}
 
 export class PostgresHistory implements RowHistory {
   readonly #client: ClientBase;
   readonly #feed: FeedRows;
   readonly #waitForFeed: () => Promise<boolean>;
   #feedIsCurrent: Promise<boolean> | null = null;
+  readonly #lastWrites = new Map<string, Promise<LastWrite | null>>();
+  readonly #changes = new Map<string, { since: number; changes: Promise<RowChange[]> }>();
 
   /** @param waitForFeed Whether the feed came to hold, in good time, every commit that had happened at the call. */
   constructor(client: ClientBase, campus: string, waitForFeed: () => Promise<boolean>) {
@@ -24,8 +34,14 @@ export class PostgresHistory implements RowHistory {
     return (await this.#lastWrite(table, key))?.at ?? null;
   }
 
-  /** `own`: by the cloud's own writers. What ingest applied is dated by its campus: the cloud may have changed the row later. */
-  async #lastWrite(table: Table, key: Row): Promise<{ at: number; own: boolean } | null> {
+  #lastWrite(table: Table, key: Row): Promise<LastWrite | null> {
+    const id = rowId(table.name, key);
+    const known = this.#lastWrites.get(id) ?? this.#readLastWrite(table, key);
+    this.#lastWrites.set(id, known);
+    return known;
+  }
+
+  async #readLastWrite(table: Table, key: Row): Promise<LastWrite | null> {
     const source = rowSource(table, table.keyColumns, [key]);
     const match = table.keyColumns.map(
       (column) => `t."${column.replaceAll('"', '""')}" = s."${column.replaceAll('"', '""')}"`,
@@ -43,14 +59,24 @@ export class PostgresHistory implements RowHistory {
     const last = await this.#lastWrite(table, key);
     if (last?.own && last.at < since) return false;
     if (!(await this.#feedCaughtUp())) return true;
-    const changes = await this.#feed.changesOf(table.name, key, since);
+    const changes = await this.#changesSince(table, key, since);
     return changes.some(({ change }) => column === null || concerns(change, column));
   }
 
   async lastKnown(table: Table, key: Row): Promise<Row | null> {
     if (!(await this.#feedCaughtUp())) return null;
-    const [latest] = await this.#feed.changesOf(table.name, key, -1);
+    const [latest] = await this.#changesSince(table, key, -1);
     return latest?.change.op === 'delete' ? latest.change.before : null;
+  }
+
+  async #changesSince(table: Table, key: Row, since: number): Promise<RowChange[]> {
+    const id = rowId(table.name, key);
+    let known = this.#changes.get(id);
+    if (!known || known.since > since) {
+      known = { since, changes: this.#feed.changesOf(table.name, key, since) };
+      this.#changes.set(id, known);
+    }
+    return (await known.changes).filter(({ committedAt }) => committedAt >= since);
   }
 
   /** Whether the feed holds every commit that had happened when this was first asked. The rows are locked since then. */
