@@ -64,16 +64,17 @@ export async function runRelay(config: RelayConfig, logger: Logger, signal: Abor
     onFeedAwaited: () => aside.readOn(),
   });
   const ingest = new Ingest({ store, now });
+  const monotonicMs = () => performance.now();
   const limits = { working: maxIngestSessions };
   const aside = new StepAside({ pause: () => writer.pause(), resume: () => writer.resume() });
   const admission = new Admission({
     limits,
-    monotonicMs: () => performance.now(),
+    monotonicMs,
     onEnter: (bytes) => aside.batch(bytes),
   });
   const seal = feedSeal(config.signingKey);
   const salvage = new Salvage({ store, seal, now });
-  const keeper = new ParkedKeeper({ store, queries: pool, logger, now });
+  const keeper = new ParkedKeeper({ store, queries: pool, logger, now, monotonicMs });
   const signals = new FeedSignals(databaseUrl, logger);
   const held = new HeldRequests({
     databaseUrl,

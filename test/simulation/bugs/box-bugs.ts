@@ -80,6 +80,24 @@ export const ownWritesOverlooked: BoxWrap['ownLog'] = (log) => ({
   forgetTouches: (seq) => log.forgetTouches(seq),
 });
 
+/** The same question gets the same answer. */
+export const answersUnproved: BoxWrap['ownLog'] = (log) => {
+  const answers = new Map<string, ReturnType<typeof log.changesSince>>();
+  return {
+    epoch: log.epoch,
+    get lastSeq() {
+      return log.lastSeq;
+    },
+    changesSince(table, key, seq) {
+      const question = JSON.stringify([table, key, seq]);
+      const answer = answers.get(question) ?? log.changesSince(table, key, seq);
+      answers.set(question, answer);
+      return answer;
+    },
+    forgetTouches: (seq) => log.forgetTouches(seq),
+  };
+};
+
 export const feedCursorOutside: BoxWrap['store'] = (store) => ({
   close: () => store.close(),
   async commit(work, signal) {

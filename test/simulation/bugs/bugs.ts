@@ -6,6 +6,7 @@ import { type BoxWrap, soundBox } from '../sites/box.ts';
 import { type RelayWrap, soundRelay } from '../sites/relay.ts';
 import {
   acknowledgedBeforeDurable,
+  answersUnproved,
   byAcknowledgement,
   byComparingValues,
   byWhatIsMade,
@@ -100,6 +101,9 @@ export const bugs: Record<string, Bug> = {
   ),
   'touched-not-made': atBox('what the log has not made yet of what it touched counts as untouched', {
     ownLog: byWhatIsMade,
+  }),
+  'answers-unproved': atBox('what the log said before it held every local commit is not looked at again', {
+    ownLog: answersUnproved,
   }),
   'feed-cursor-outside': atBox("the feed's cursor moves in a commit of its own, after the rows", {
     store: feedCursorOutside,

@@ -3,9 +3,10 @@
  *
  * Groups whose rows stand as the cloud saw them, and of which this campus has changed nothing since, are written straight, as many
  * as have come in one commit. Any other has a commit of its own: lock the rows, wait until capture has passed every local commit
- * (milliseconds), ask the log what this campus changed after each entry's stamp, decide column by column, write. An entry that cannot be applied because of
- * rows that this campus has pending is parked, later entries for the same rows wait behind it, and all are tried again
- * after every group, and when the cloud has judged more of this campus's transactions.
+ * (milliseconds), ask the log what this campus changed after each entry's stamp, decide column by column, write. A group that cannot
+ * be applied is tried in halves, with one wait for all attempts (`early-answers.ts`), until the entry that cannot, because of rows that
+ * this campus has pending, stands alone: it is parked, later entries for the same rows wait behind it, and all are tried again when
+ * something of a later group was applied, and when the cloud has judged more of this campus's transactions.
  *
  * What this campus's schema has no place for is kept, and followed as soon as it has, before anything later.
  */
@@ -28,6 +29,7 @@ import {
   StraightWay,
 } from '@skooly-edge/sync-protocol';
 import type { CampusCommit, CampusStore } from './campus-store.ts';
+import { type Attempt, EarlyAnswers } from './early-answers.ts';
 import { ParkedEntries, rowsOf } from './parked-entries.ts';
 import { joinParts } from './parts.ts';
 
@@ -55,6 +57,8 @@ export class Follower {
   readonly #options: FollowerOptions;
   readonly #parked = new ParkedEntries();
   #last: Promise<unknown> = Promise.resolve();
+  /** Until it begins. */
+  #nextRetry: Promise<void> | null = null;
 
   constructor(options: FollowerOptions) {
     this.#options = options;
@@ -76,15 +80,29 @@ export class Follower {
     else if (applied) this.#forget(applied);
   }
 
-  /** The cloud has judged more of this campus's transactions, or the schema is another one: what waits is tried again. */
-  async retry(signal: AbortSignal): Promise<void> {
+  /**
+   * The cloud has judged more of this campus's transactions, or the schema is another one: what waits is tried again. Whoever asks
+   * for it before it has begun shares it.
+   */
+  retry(signal: AbortSignal): Promise<void> {
+    if (this.#nextRetry) return this.#nextRetry;
+    const next = this.#retry(signal).finally(() => {
+      if (this.#nextRetry === next) this.#nextRetry = null;
+    });
+    this.#nextRetry = next;
+    return next;
+  }
+
+  async #retry(signal: AbortSignal): Promise<void> {
     let learned: boolean;
     do {
       learned = await this.#commit(async (commit) => {
+        this.#nextRetry = null;
         await commit.cursor();
         await this.#parked.load(commit);
         if (await this.#applyLearned(commit, signal)) return true;
-        await this.#retryParked(commit, signal);
+        await this.#retryEach(commit, signal);
+        await this.#retryTogether(commit, signal);
         return false;
       }, signal);
     } while (learned);
@@ -115,15 +133,22 @@ export class Follower {
     return this.#options.store.close();
   }
 
-  /** One commit at a time. What is known of the parked entries holds as long as every commit goes through. */
-  #commit<T>(work: (commit: CampusCommit) => Promise<T>, signal: AbortSignal): Promise<T> {
+  /**
+   * One commit at a time. What is known of the parked entries holds as long as every commit goes through. A commit that is begun anew
+   * waits for capture at each attempt.
+   */
+  #commit<T>(work: (commit: FollowerCommit) => Promise<T>, signal: AbortSignal): Promise<T> {
+    const { store, log, captured, onDrift } = this.#options;
     const result = this.#last.then(async () => {
       let begun = false;
       try {
-        return await this.#options.store.commit((commit) => {
+        return await store.commit(async (commit) => {
           if (begun) this.#parked.unload();
+          const early = begun ? null : new EarlyAnswers(log);
           begun = true;
-          return work(commit);
+          const done = await work({ ...commit, early });
+          await early?.prove(() => captured(signal), onDrift);
+          return done;
         }, signal);
       } catch (error) {
         this.#parked.unload();
@@ -136,7 +161,7 @@ export class Follower {
 
   /** @returns what is applied, if anything is; otherwise what has to come first. */
   async #applyGroups(
-    commit: CampusCommit,
+    commit: FollowerCommit,
     groups: readonly FeedGroup[],
     signal: AbortSignal,
   ): Promise<AppliedGroups | 'learned' | 'apart' | null> {
@@ -156,15 +181,16 @@ export class Follower {
     if (!isPlain || !(await this.#writeStraight(commit, groups, signal))) {
       if (groups.length > 1) return 'apart';
       const entries = groups.flatMap((group) => group.entries()).filter(({ seq }) => seq > cursor.seq);
-      await this.#applyEntries(commit, await commit.keep(joinParts(entries)), signal);
-      await this.#retryParked(commit, signal);
+      const applied = await this.#applyEntries(commit, await commit.keep(joinParts(entries)), signal);
+      if (applied) await this.#retryEach(commit, signal);
+      await this.#retryTogether(commit, signal);
     }
     await commit.moveCursor(last);
     return { last, keptStamps: await commit.keptStamps() };
   }
 
   /** What was kept comes before every entry that has not been applied yet, so it has a commit of its own. */
-  async #applyLearned(commit: CampusCommit, signal: AbortSignal): Promise<boolean> {
+  async #applyLearned(commit: FollowerCommit, signal: AbortSignal): Promise<boolean> {
     const learned = await commit.learned();
     const last = learned.at(-1);
     if (!last) return false;
@@ -173,92 +199,107 @@ export class Follower {
     return true;
   }
 
-  /** All at once if nothing stands in the way, otherwise one by one, parking what cannot be applied. */
+  /**
+   * All at once if nothing stands in the way, otherwise in halves, until what cannot be applied stands alone and is parked.
+   *
+   * @returns whether any was applied.
+   */
   async #applyEntries(
-    commit: CampusCommit,
+    commit: FollowerCommit,
     entries: readonly FeedEntry[],
     signal: AbortSignal,
-  ): Promise<void> {
-    const blocked = this.#parked.size > 0 && entries.some((entry) => this.#parked.blocks(rowsOf(entry)));
-    if (!blocked) {
-      if (await this.#tryApply(commit, entries, signal)) return;
+    early: EarlyAnswers | null = null,
+  ): Promise<boolean> {
+    const [entry] = entries;
+    if (!entry) return true;
+    const blocked = entries.some((each) => this.#parked.blocks(rowsOf(each)));
+    const refusal = blocked ? waits : await this.#tryApply(commit, entries, signal, early);
+    if (refusal === null) return true;
+    if (entries.length === 1) {
+      await this.#parked.add(commit, entry, refusal.kind, refusal.detail);
+      return false;
     }
-    for (const entry of entries) {
-      if (this.#parked.blocks(rowsOf(entry))) {
-        await this.#parked.add(commit, entry, 'waits', 'waits for an earlier entry');
-        continue;
-      }
-      await this.#tryApply(commit, [entry], signal, async (error) => {
-        await this.#parked.add(commit, entry, parkedKind(error) ?? 'unknown', (error as Error).message);
-      });
-    }
+    const half = Math.ceil(entries.length / 2);
+    const first = await this.#applyEntries(commit, entries.slice(0, half), signal, commit.early);
+    return (await this.#applyEntries(commit, entries.slice(half), signal, commit.early)) || first;
   }
 
-  async #retryParked(commit: CampusCommit, signal: AbortSignal): Promise<void> {
+  async #retryEach(commit: FollowerCommit, signal: AbortSignal): Promise<void> {
     for (let progress = true; progress && this.#parked.size > 0; ) {
       progress = false;
       const before = new Set<string>();
       for (const { entry, rows } of this.#parked.inOrder()) {
-        const waits = rows.some((row) => before.has(row));
-        if (!waits && (await this.#tryApply(commit, [entry], signal))) {
+        const blocked = rows.some((row) => before.has(row));
+        if (!blocked && (await this.#tryApply(commit, [entry], signal, commit.early)) === null) {
           await this.#parked.remove(commit, entry.seq);
           progress = true;
         } else for (const row of rows) before.add(row);
       }
     }
-    await this.#retryTogether(commit, signal);
   }
 
   /**
    * Entries can wait for one another in a circle: one needs a value that a later one frees, which waits behind it for a row
    * that both touch. Once this campus's own rows are judged, all of them together are a state that the cloud has had.
    */
-  async #retryTogether(commit: CampusCommit, signal: AbortSignal): Promise<void> {
+  async #retryTogether(commit: FollowerCommit, signal: AbortSignal): Promise<void> {
     const entries = this.#parked.inOrder().map(({ entry }) => entry);
-    if (entries.length < 2 || !(await this.#tryApply(commit, entries, signal))) return;
+    if (entries.length < 2 || (await this.#tryApply(commit, entries, signal, null)) !== null) return;
     for (const { seq } of entries) await this.#parked.remove(commit, seq);
   }
 
-  /** @returns whether it was applied; if not, nothing of it was, and `onRefusal` has been called. */
+  /**
+   * @param early Null: waits until the log holds every local commit before it is asked.
+   * @returns null if it was applied; otherwise why nothing of it was.
+   */
   async #tryApply(
-    commit: CampusCommit,
+    commit: FollowerCommit,
     entries: readonly FeedEntry[],
     signal: AbortSignal,
-    onRefusal: (error: unknown) => Promise<void> = async () => {},
-  ): Promise<boolean> {
+    early: EarlyAnswers | null,
+  ): Promise<Refusal | null> {
+    const { log, onDrift } = this.#options;
     try {
-      await commit.rows.attempt(() => this.#write(commit, entries, signal));
-      return true;
+      await commit.rows.attempt(async () => {
+        if (early) return early.attempt((attempt) => this.#write(commit, entries, attempt));
+        if (await this.#writeStraight(commit, [groupOfEntries(entries)], signal)) return;
+        const ask: Attempt['ask'] = (...question) => log.changesSince(...question);
+        await this.#write(commit, entries, { ask, drifted: onDrift }, () => this.#options.captured(signal));
+      });
+      return null;
     } catch (error) {
-      if (parkedKind(error) === null) throw error;
-      await onRefusal(error);
-      return false;
+      const kind = parkedKind(error);
+      if (kind === null) throw error;
+      return { kind, detail: (error as Error).message };
     }
   }
 
-  async #write(commit: CampusCommit, entries: readonly FeedEntry[], signal: AbortSignal): Promise<void> {
-    if (await this.#writeStraight(commit, [groupOfEntries(entries)], signal)) return;
-    const { log, captured } = this.#options;
+  async #write(
+    commit: FollowerCommit,
+    entries: readonly FeedEntry[],
+    { ask, drifted }: Attempt,
+    whenLocked: () => Promise<void> = async () => {},
+  ): Promise<void> {
+    const { log } = this.#options;
     const { catalog } = commit;
     const images = new RowImages(commit.rows, catalog);
     const known = (item: { table: string }) => catalog.tables.has(item.table);
     await images.load(entries.flatMap((entry) => [...entry.changes, ...entry.corrections].filter(known)));
-    await captured(signal);
+    await whenLocked();
     for (const entry of entries) {
-      const own = (table: string, key: Row) => log.changesSince(table, key, stampHere(entry.stamp, log));
-      for (const change of entry.changes.filter(known)) {
-        const current = images.get(change.table, change.key);
-        this.#put(images, entry, change, followChange(change, current, own(change.table, change.key)));
-      }
-      for (const correction of entry.corrections.filter(known)) {
-        const current = images.get(correction.table, correction.key);
-        this.#put(
-          images,
-          entry,
-          correction,
-          followCorrection(correction, current, own(correction.table, correction.key)),
-        );
-      }
+      const stamp = stampHere(entry.stamp, log);
+      const put = (
+        { table, key }: Change | Correction,
+        follow: (current: Row | null, own: OwnChanges | null) => FollowResult,
+      ) => {
+        const result = follow(images.get(table, key), ask(table, key, stamp));
+        if (result.kind === 'row') images.set(table, key, result.row);
+        else drifted(table, key, entry.seq);
+      };
+      for (const change of entry.changes.filter(known))
+        put(change, (current, own) => followChange(change, current, own));
+      for (const correction of entry.corrections.filter(known))
+        put(correction, (current, own) => followCorrection(correction, current, own));
     }
     await images.flush();
   }
@@ -288,11 +329,6 @@ export class Follower {
     return straightWay.apply(plans, { holds });
   }
 
-  #put(images: RowImages, entry: FeedEntry, item: Change | Correction, result: FollowResult): void {
-    if (result.kind === 'row') images.set(item.table, item.key, result.row);
-    else this.#options.onDrift(item.table, item.key, entry.seq);
-  }
-
   /** Stamps only grow, so that what the oldest entry still to come could ask for bounds what has to be remembered. */
   #forget({ last, keptStamps }: AppliedGroups): void {
     const { log } = this.#options;
@@ -301,6 +337,18 @@ export class Follower {
     log.forgetTouches(Math.min(...open.map((stamp) => stampHere(stamp, log))));
   }
 }
+
+interface FollowerCommit extends CampusCommit {
+  /** Null: every attempt waits for capture. */
+  early: EarlyAnswers | null;
+}
+
+interface Refusal {
+  kind: string;
+  detail: string;
+}
+
+const waits: Refusal = { kind: 'waits', detail: 'waits for an earlier entry' };
 
 interface AppliedGroups {
   last: FeedHead;

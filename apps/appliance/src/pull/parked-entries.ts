@@ -9,6 +9,8 @@ export interface ParkedEntry {
 
 export class ParkedEntries {
   #entries: Map<number, ParkedEntry> | null = null;
+  /** Rows that entries wait for → how many of them. */
+  readonly #rows = new Map<string, number>();
 
   get size(): number {
     return this.#entries?.size ?? 0;
@@ -18,18 +20,18 @@ export class ParkedEntries {
   async load(commit: CampusCommit): Promise<void> {
     if (this.#entries) return;
     const entries = await commit.waiting();
-    this.#entries = new Map(entries.map((entry) => [entry.seq, { entry, rows: rowsOf(entry) }]));
+    this.#entries = new Map();
+    for (const entry of entries) this.#keep(entry);
   }
 
   /** After a rollback what is in memory may not be what is stored. */
   unload(): void {
     this.#entries = null;
+    this.#rows.clear();
   }
 
   blocks(rows: readonly string[]): boolean {
-    if (this.size === 0) return false;
-    const waiting = new Set(this.inOrder().flatMap((parked) => parked.rows));
-    return rows.some((row) => waiting.has(row));
+    return rows.some((row) => this.#rows.has(row));
   }
 
   inOrder(): ParkedEntry[] {
@@ -38,12 +40,25 @@ export class ParkedEntries {
 
   async add(commit: CampusCommit, entry: FeedEntry, kind: string, detail: string): Promise<void> {
     await commit.addWaiting(entry, kind, detail);
-    this.#entries?.set(entry.seq, { entry, rows: rowsOf(entry) });
+    this.#keep(entry);
   }
 
   async remove(commit: CampusCommit, seq: number): Promise<void> {
     await commit.removeWaiting(seq);
+    for (const row of this.#entries?.get(seq)?.rows ?? []) this.#count(row, -1);
     this.#entries?.delete(seq);
+  }
+
+  #keep(entry: FeedEntry): void {
+    const rows = rowsOf(entry);
+    this.#entries?.set(entry.seq, { entry, rows });
+    for (const row of rows) this.#count(row, 1);
+  }
+
+  #count(row: string, more: number): void {
+    const count = (this.#rows.get(row) ?? 0) + more;
+    if (count > 0) this.#rows.set(row, count);
+    else this.#rows.delete(row);
   }
 }
 

@@ -18,10 +18,18 @@ export interface ParkedKeeperOptions {
   queries: Pool;
   logger: Logger;
   now(): Date;
+  monotonicMs(): number;
 }
 
 /** Changes of this long are answered with one try. */
 const gatherMs = 250;
+
+/**
+ * A try holds up what the campus pushes, and where much is parked it takes seconds: changed tables are answered with the next one when this many
+ * times as long has passed, but no later than `maxRestMs`. A person's decision does not wait.
+ */
+const restFactor = 9;
+const maxRestMs = 60_000;
 
 const retryDelayMs = 5_000;
 
@@ -30,6 +38,7 @@ export class ParkedKeeper {
   readonly #touched = new Set<string>();
   #everything = true;
   #wake: PromiseWithResolvers<void> = Promise.withResolvers();
+  #restUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: ParkedKeeperOptions) {
     this.#options = options;
@@ -71,11 +80,12 @@ export class ParkedKeeper {
   }
 
   async #retry(): Promise<void> {
-    const { store, queries, logger, now } = this.#options;
+    const { store, queries, logger, now, monotonicMs } = this.#options;
+    const beganAtMs = monotonicMs();
     const everything = this.#everything;
-    const touched = new Set(this.#touched);
+    const touched = this.#takeTouched(beganAtMs);
     this.#everything = false;
-    this.#touched.clear();
+    if (!everything && touched.size === 0) return;
     const { rows } = await queries.query<{ campus: string }>(
       `SELECT DISTINCT campus FROM sync.parked WHERE $1::boolean OR waits_for && $2::text[]
          OR ($3::boolean AND conflict_id IN (SELECT id FROM sync.conflict WHERE status = 'decided'))
@@ -93,5 +103,19 @@ export class ParkedKeeper {
       if (result.applied + result.dropped > 0)
         logger.info({ campus, ...result }, 'parked transactions were tried again');
     }
+    const tookMs = monotonicMs() - beganAtMs;
+    this.#restUntilMs = Math.max(
+      this.#restUntilMs,
+      beganAtMs + tookMs + Math.min(restFactor * tookMs, maxRestMs),
+    );
+  }
+
+  /** What is to be answered now; what is left wakes the keeper when its time has come. */
+  #takeTouched(nowMs: number): Set<string> {
+    const restMs = this.#restUntilMs - nowMs;
+    const due = [...this.#touched].filter((table) => restMs <= 0 || table === conflictTable);
+    for (const table of due) this.#touched.delete(table);
+    if (this.#touched.size > 0) setTimeout(() => this.#wake.resolve(), restMs).unref();
+    return new Set(due);
   }
 }

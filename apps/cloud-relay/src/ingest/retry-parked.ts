@@ -47,13 +47,16 @@ export function retryParked(
     for (const epoch of await commit.parked.epochs(campus)) await commit.lockCursor(campus, epoch);
     const list = await commit.parked.list(campus);
     await reopen(commit, wantedBack, list, now);
+    const decisions = await decisionsAbout(commit, list);
     for (const parked of list) {
       const context = { campus, epoch: parked.epoch, commit, now };
       const outcome = corrected.get(parked.epoch) ?? new Outcome(context);
       corrected.set(parked.epoch, outcome);
       const rows = [...rowsOf(parked.transaction)];
       const blocked = rows.some((row) => waiting.has(row));
-      const fate = await retryOne(outcome, parked, blocked, isDue(parked) || result.applied > 0);
+      const decision = decisions.get(parked.conflictId) ?? null;
+      const due = isDue(parked) || result.applied > 0;
+      const fate = await retryOne(outcome, parked, decision, { blocked, due });
       result[fate]++;
       if (fate === 'left') for (const row of rows) waiting.add(row);
     }
@@ -69,12 +72,11 @@ export function retryParked(
 async function retryOne(
   outcome: Outcome,
   parked: ParkedTransaction,
-  blocked: boolean,
-  due: boolean,
+  decision: ParkedDecision | null,
+  { blocked, due }: { blocked: boolean; due: boolean },
 ): Promise<keyof RetryResult> {
   const { commit } = outcome.context;
   const { campus, epoch, transaction } = parked;
-  const decision = await decisionAbout(commit, parked);
   if (decision?.action === 'drop') {
     await commit.parked.drop(campus, epoch, transaction.seq);
     return 'dropped';
@@ -105,11 +107,22 @@ async function tryApply(outcome: Outcome, transaction: DatedTransaction): Promis
   }
 }
 
-/** What a person has decided about it, here or on campus. */
-async function decisionAbout(commit: CloudCommit, parked: ParkedTransaction): Promise<ParkedDecision | null> {
-  const [entry] = await commit.rows.read(conflicts(commit), [{ id: parked.conflictId }]);
-  if (entry?.status !== 'decided' || !entry.decision) return null;
-  return JSON.parse(entry.decision) as Decision as ParkedDecision;
+/** What people have decided, here or on campus, by the id of the entry in the inbox. */
+async function decisionsAbout(
+  commit: CloudCommit,
+  list: readonly ParkedTransaction[],
+): Promise<Map<string, ParkedDecision>> {
+  const entries = await commit.rows.read(
+    conflicts(commit),
+    list.map(({ conflictId }) => ({ id: conflictId })),
+  );
+  return new Map(
+    entries.flatMap(({ id, status, decision }) =>
+      status === 'decided' && id && decision
+        ? [[id, JSON.parse(decision) as Decision as ParkedDecision]]
+        : [],
+    ),
+  );
 }
 
 function edited(transaction: DatedTransaction, decision: ParkedDecision | null): DatedTransaction {
