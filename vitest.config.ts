@@ -2,6 +2,9 @@ import { defineConfig } from 'vitest/config';
 
 const workspaceTests = ['apps/*/src', 'packages/*/src', 'setup', 'test'];
 
+/** What is awaited comes at once on a quick machine; a slow one may take its time. */
+const pollLimitMs = 20_000;
+
 /** Three kinds of tests, one after the other: what needs the machine's speed comes last and has it for itself. */
 export default defineConfig({
   test: {
@@ -21,8 +24,9 @@ export default defineConfig({
           globalSetup: ['test/support/postgres-setup.ts'],
           // They wait more than they compute.
           maxWorkers: 3,
-          testTimeout: 60_000,
+          testTimeout: 120_000,
           hookTimeout: 60_000,
+          expect: { poll: { timeout: pollLimitMs } },
           sequence: { groupOrder: 2 },
         },
       },
@@ -31,6 +35,7 @@ export default defineConfig({
           name: 'scenarios',
           include: ['test/**/*.scenario.test.ts'],
           testTimeout: 300_000,
+          expect: { poll: { timeout: pollLimitMs } },
           hookTimeout: 120_000,
           fileParallelism: false,
           sequence: { groupOrder: 3 },

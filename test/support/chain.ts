@@ -230,7 +230,7 @@ async function answers(url: string): Promise<boolean> {
   );
 }
 
-export async function until(condition: () => Promise<boolean>, limitMs = 30_000): Promise<void> {
+export async function until(condition: () => Promise<boolean>, limitMs = 90_000): Promise<void> {
   const deadline = Date.now() + limitMs;
   while (!(await condition())) {
     if (Date.now() > deadline) throw new Error('it did not come to pass in time');

@@ -5,6 +5,8 @@ import { expect, test, vi } from 'vitest';
 import type { CloudStore } from './cloud-store.ts';
 import { ParkedKeeper } from './parked-keeper.ts';
 
+const limitMs = 10_000;
+
 /** A keeper with one campus that has something parked; each try takes `tryMs` of its clock. */
 function world(tryMs: number) {
   let nowMs = 0;
@@ -42,23 +44,23 @@ async function running(keeper: ParkedKeeper, work: () => Promise<void>): Promise
 test('after a long try changed tables wait, and decisions do not', async () => {
   const { keeper, tries, pass } = world(2_000);
   await running(keeper, async () => {
-    await vi.waitFor(() => expect(tries).toEqual([['everything']]));
+    await vi.waitFor(() => expect(tries).toEqual([['everything']]), limitMs);
     keeper.touched(['public.pupil', conflictTable]);
-    await vi.waitFor(() => expect(tries.at(-1)).toEqual([conflictTable]));
+    await vi.waitFor(() => expect(tries.at(-1)).toEqual([conflictTable]), limitMs);
     pass(18_000);
     keeper.touched(['public.mark']);
-    await vi.waitFor(() => expect(tries.at(-1)).toEqual(['public.mark', 'public.pupil']));
+    await vi.waitFor(() => expect(tries.at(-1)).toEqual(['public.mark', 'public.pupil']), limitMs);
   });
   expect(tries).toHaveLength(3);
-});
+}, 30_000);
 
 test('what has waited is tried when the rest is over, though nothing else happens', async () => {
   const { keeper, tries, pass } = world(60);
   await running(keeper, async () => {
-    await vi.waitFor(() => expect(tries).toEqual([['everything']]));
+    await vi.waitFor(() => expect(tries).toEqual([['everything']]), limitMs);
     keeper.touched(['public.pupil', conflictTable]);
-    await vi.waitFor(() => expect(tries.at(-1)).toEqual([conflictTable]));
+    await vi.waitFor(() => expect(tries.at(-1)).toEqual([conflictTable]), limitMs);
     pass(10_000);
-    await vi.waitFor(() => expect(tries.at(-1)).toEqual(['public.pupil']), 3_000);
+    await vi.waitFor(() => expect(tries.at(-1)).toEqual(['public.pupil']), limitMs);
   });
-});
+}, 30_000);

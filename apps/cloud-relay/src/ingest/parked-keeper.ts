@@ -25,12 +25,13 @@ export interface ParkedKeeperOptions {
 const gatherMs = 250;
 
 /**
- * A try holds up what the campus pushes, and where much is parked it takes seconds: changed tables are answered with the next one when this many
- * times as long has passed, but no later than `maxRestMs`. A person's decision does not wait.
+ * A try holds up what the campus pushes, and where much is parked it takes seconds. So after one that got nothing through, changed tables wait
+ * as long as it took, twice as long after the next, and so on up to these bounds. A person's decision does not wait.
  */
-const restFactor = 9;
+const maxRestFactor = 8;
 const maxRestMs = 60_000;
 
+/** After a try that broke off. */
 const retryDelayMs = 5_000;
 
 export class ParkedKeeper {
@@ -39,6 +40,8 @@ export class ParkedKeeper {
   #everything = true;
   #wake: PromiseWithResolvers<void> = Promise.withResolvers();
   #restUntilMs = Number.NEGATIVE_INFINITY;
+  /** Of the rest that follows the next try without success. */
+  #restFactor = 1;
 
   constructor(options: ParkedKeeperOptions) {
     this.#options = options;
@@ -96,18 +99,23 @@ export class ParkedKeeper {
        WHERE ($1::boolean OR $3::boolean) AND NOT (c.status = 'decided' AND c.decision ->> 'action' = 'drop')`,
       [everything, [...touched], touched.has(conflictTable)],
     );
+    let through = 0;
     for (const { campus } of rows) {
       const isDue = (parked: { waitsFor: readonly string[] }) =>
         everything || parked.waitsFor.some((table) => touched.has(table));
       const result = await retryParked(store, campus, isDue, now());
       if (result.applied + result.dropped > 0)
         logger.info({ campus, ...result }, 'parked transactions were tried again');
+      through += result.applied + result.dropped;
     }
-    const tookMs = monotonicMs() - beganAtMs;
-    this.#restUntilMs = Math.max(
-      this.#restUntilMs,
-      beganAtMs + tookMs + Math.min(restFactor * tookMs, maxRestMs),
-    );
+    if (rows.length > 0) this.#rest(monotonicMs() - beganAtMs, through > 0);
+  }
+
+  #rest(tookMs: number, gotThrough: boolean): void {
+    if (gotThrough) this.#restFactor = 1;
+    const restMs = Math.min(this.#restFactor * tookMs, maxRestMs);
+    this.#restUntilMs = Math.max(this.#restUntilMs, this.#options.monotonicMs() + restMs);
+    if (!gotThrough) this.#restFactor = Math.min(2 * this.#restFactor, maxRestFactor);
   }
 
   /** What is to be answered now; what is left wakes the keeper when its time has come. */
